@@ -1,0 +1,1 @@
+"""A Knative-style broker for one machine: holds events in memory, and says so."""

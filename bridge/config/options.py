@@ -1,0 +1,90 @@
+"""The base of every options class: one option a field, one sentence of documentation each.
+
+Names are nouns with their unit at the end (`_seconds`, `_bytes`); no option takes values of
+two types; an unknown key is an error. The reference page and the JSON Schema are made from
+these classes, so they are the documentation.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+#: Seconds, more than none.
+Seconds = Annotated[float, Field(gt=0)]
+
+#: A count of bytes, more than none.
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class Options(BaseModel):
+    """What one part of the file may say."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class RetryOptions(Options):
+    """How often one remote step is tried within a delivery, and how long between."""
+
+    attempts: Annotated[int, Field(ge=1)] = 1
+    """Tries in all; 1 leaves trying again to whoever delivers the event."""
+    initial_seconds: Seconds = 0.1
+    """Pause before the second try; it doubles from try to try."""
+    max_seconds: Seconds = 30.0
+    """Longest pause between two tries."""
+
+
+class ClientTlsOptions(Options):
+    """How a far end proves who it is, and we to it. Certificates are always verified."""
+
+    ca_file: str | None = None
+    """File of PEM certificates to trust instead of the system's."""
+    cert_file: str | None = None
+    """File with our own PEM certificate chain, for mutual TLS."""
+    key_file: str | None = None
+    """File with the PEM key of `cert_file`."""
+
+
+class ServerTlsOptions(Options):
+    """How the listener proves who it is, and whom it lets in."""
+
+    cert_file: str
+    """File with the PEM certificate chain to serve."""
+    key_file: str
+    """File with the PEM key of `cert_file`."""
+    client_ca_file: str | None = None
+    """File of PEM certificates that callers must be signed by (mutual TLS)."""
+
+
+class HttpClientOptions(Options):
+    """How a far end is reached over HTTP."""
+
+    url: str
+    """Base URL of the far end, `http://` or `https://`."""
+    tls: ClientTlsOptions = ClientTlsOptions()
+    """Certificates, for `https://`."""
+    proxy_url: str | None = None
+    """HTTP proxy to go through."""
+    connections: Annotated[int, Field(ge=1)] = 64
+    """Open connections at most; callers beyond wait for a free one."""
+    connect_timeout_seconds: Seconds = 5.0
+    """Longest wait for a connection to open."""
+    idle_seconds: Seconds = 60.0
+    """How long an unused connection is kept."""
+    max_response_bytes: Bytes = 16 * 1024 * 1024
+    """Largest answer that is read; a larger one counts as refused."""
+
+
+__all__ = [
+    "Bytes",
+    "ClientTlsOptions",
+    "HttpClientOptions",
+    "Options",
+    "RetryOptions",
+    "Seconds",
+    "SecretStr",
+    "ServerTlsOptions",
+]

@@ -1,0 +1,1 @@
+"""What everything else stands on: the event, the errors, the ports. No I/O."""

@@ -1,0 +1,1 @@
+"""Payloads to the bodies that model servers speak, and back: pure functions."""

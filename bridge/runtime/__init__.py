@@ -1,0 +1,1 @@
+"""What runs a pipeline: the steps, the middleware around them, the lifecycle."""

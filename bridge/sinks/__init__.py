@@ -1,0 +1,4 @@
+"""Where events go: one file a kind."""
+
+#: kind → module:class, imported when a file names it.
+TYPES: dict[str, str] = {}

@@ -1,0 +1,1 @@
+"""Users' own code before and after the model."""
