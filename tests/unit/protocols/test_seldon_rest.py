@@ -1,0 +1,169 @@
+"""Verdict or outage: what each answer of a Seldon server means."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.core.errors import BridgeError, Rejected, Unavailable
+from bridge.core.payload import Body
+from bridge.core.ports import Request
+from bridge.protocols.port import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
+from bridge.protocols.seldon_rest import SeldonRest, verdict
+
+WRAPPER = (
+    b'{"status":{"code":-1,"info":"bad shape","reason":"MICROSERVICE_INTERNAL_ERROR","status":1}}'
+)
+USERS_OWN = b'{"status":{"code":-1,"info":"no","reason":"TOO_SMALL","status":1}}'
+EXECUTOR = b'{"status":{"code":500,"info":"dial tcp: refused","status":"FAILURE"}}'
+ENGINE = b'{"status":{"code":203,"info":"x","reason":"Microservice error","status":"FAILURE"}}'
+HTML = b"<html>Bad Gateway</html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b'{"data":{"ndarray":[1]},"meta":{}}', None),
+        (200, b'{"jsonData":{"status":"FAILURE"}}', None),
+        (200, b'{"status":{"status":"SUCCESS"},"strData":"x"}', None),
+        (201, b'{"strData":"x"}', None),
+        (200, b"", Rejected),
+        (204, b"", Rejected),
+        (200, HTML, Rejected),
+        (200, b"[1]", Rejected),
+        (200, b'{"data":{"ndarray":[NaN]}}', Rejected),
+        (200, b'{"data":{"ndarray":[1]', Rejected),
+        (200, EXECUTOR, Rejected),
+        (200, WRAPPER, Rejected),
+        (301, HTML, Unavailable),
+        (400, WRAPPER, Rejected),
+        (400, b"", Rejected),
+        (401, HTML, Rejected),
+        (404, HTML, Unavailable),
+        (404, b"", Unavailable),
+        (404, WRAPPER, Rejected),
+        (408, b"", Unavailable),
+        (409, b"", Rejected),
+        (413, HTML, Rejected),
+        (422, b'{"detail":[]}', Rejected),
+        (425, b"", Unavailable),
+        (429, b"", Unavailable),
+        (500, WRAPPER, Rejected),
+        (500, USERS_OWN, Rejected),
+        (500, EXECUTOR, Unavailable),
+        (500, ENGINE, Unavailable),
+        (500, b"", Unavailable),
+        (500, HTML, Unavailable),
+        (500, b"[]", Unavailable),
+        (500, b'{"status":"MICROSERVICE_BAD_DATA"}', Unavailable),
+        (502, HTML, Unavailable),
+        (503, b"", Unavailable),
+        (503, WRAPPER, Unavailable),
+        (504, HTML, Unavailable),
+        (507, b"", Unavailable),
+    ],
+)
+def test_verdict_table(status: int, body: bytes, expected: type[BridgeError] | None) -> None:
+    """Only the model's own judgement is final; whatever else went wrong may pass."""
+    error = verdict(status, Body(body), who="model 'iris' at http://m")
+
+    assert expected is (None if error is None else type(error))
+    assert error is None or "model 'iris' at http://m" in str(error)
+
+
+def test_reason_and_info_are_in_the_text() -> None:
+    """Who reads the error learns what the model said."""
+    assert "the model answered 500: 'MICROSERVICE_INTERNAL_ERROR: bad shape'" == str(
+        verdict(500, Body(WRAPPER))
+    )
+
+
+def test_error_text_is_bounded_and_escaped() -> None:
+    """A stack trace or control characters of a server do not flow on."""
+    text = str(verdict(500, Body(b"\r\n\x00" + b"x" * 100_000)))
+
+    assert len(text) < 300
+    assert text.isprintable()
+
+
+def test_judged_answer_is_the_same_bytes() -> None:
+    """Digits that no float keeps and numbers beyond 64 bits pass through as they came."""
+    data = b'{"data": {"ndarray": [[1.10, 1e300, 123456789012345678901234567890]]}}\n'
+
+    answer = SeldonRest().judge(200, ((b"content-type", b"application/json"),), data, "m")
+
+    assert Body(data, "application/json") == answer
+    assert answer.data is data
+
+
+def test_content_type_is_the_models() -> None:
+    """The answer's own media type is kept; without one it is JSON."""
+    protocol = SeldonRest()
+
+    said = protocol.judge(200, ((b"Content-Type", b"application/json; charset=utf-8"),), b"{}", "m")
+
+    assert "application/json; charset=utf-8" == said.content_type
+    assert "application/json" == protocol.judge(200, (), b"{}", "m").content_type
+
+
+def test_call_is_the_payload_under_our_puid() -> None:
+    """The body is the event's own; a forwarded header never doubles one of ours."""
+    request = Request(
+        payload=Body(b"{}", None),
+        id="p-1",
+        headers=((b"x-request-id", b"7"), (b"seldon-puid", b"other"), (b"host", b"evil")),
+    )
+
+    headers, body = SeldonRest().call(request)
+
+    assert b"{}" == body
+    assert (
+        (b"content-type", b"application/json"),
+        (b"seldon-puid", b"p-1"),
+        (b"x-request-id", b"7"),
+    ) == headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ((), None),
+        (((b"Retry-After", b"3"),), 3.0),
+        (((b"retry-after", b" 0 "),), 0.0),
+        (((b"retry-after", b"9" * 400),), MAX_RETRY_AFTER_SECONDS),
+        (((b"retry-after", b"-3"),), None),
+        (((b"retry-after", b"soon"),), None),
+        (((b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),), None),
+        (
+            (
+                (b"date", b"Wed, 21 Oct 2015 07:27:30 GMT"),
+                (b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),
+            ),
+            30.0,
+        ),
+        (
+            (
+                (b"date", b"Wed, 21 Oct 2015 07:28:30 GMT"),
+                (b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),
+            ),
+            0.0,
+        ),
+        (
+            (
+                (b"date", b"Wed, 21 Oct 2015 07:28:30"),
+                (b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),
+            ),
+            None,
+        ),
+    ],
+)
+def test_retry_after(headers: tuple[tuple[bytes, bytes], ...], expected: float | None) -> None:
+    """Seconds or a date, never negative, never beyond the cap; nonsense is none."""
+    assert expected == retry_after_seconds(headers)
+
+
+def test_retry_after_travels_with_the_outage() -> None:
+    """Whoever tries again learns when to."""
+    with pytest.raises(Unavailable) as caught:
+        SeldonRest().judge(503, ((b"Retry-After", b"7"),), b"", "m")
+
+    assert 7.0 == caught.value.retry_after_seconds
