@@ -26,9 +26,9 @@ def test_published_request_is_an_array_of_integers() -> None:
     """The reference's curl carries one row of four integers and no names."""
     message = decode(IRIS)
 
-    assert [[1, 2, 3, 4]] == message.value.tolist()
-    assert "i" == message.value.dtype.kind
-    assert ("ndarray", []) == (message.form, message.names)
+    assert message.value.tolist() == [[1, 2, 3, 4]]
+    assert message.value.dtype.kind == "i"
+    assert (message.form, message.names) == ("ndarray", [])
 
 
 def test_published_answer_has_the_published_shape() -> None:
@@ -38,11 +38,11 @@ def test_published_answer_has_the_published_shape() -> None:
     answer = encode(np.array([row]), like=decode(IRIS))
 
     assert (
-        b'{"data":{"names":["t:0","t:1","t:2"],"ndarray":'
+        answer.data == b'{"data":{"names":["t:0","t:1","t:2"],"ndarray":'
         b"[[0.0006985194531162841,0.003668039039435755,0.9956334415074478]]},"
-        b'"meta":{}}' == answer.data
+        b'"meta":{}}'
     )
-    assert "application/json" == answer.content_type
+    assert answer.content_type == "application/json"
 
 
 def test_tensor_is_answered_as_tensor() -> None:
@@ -54,11 +54,12 @@ def test_tensor_is_answered_as_tensor() -> None:
     message = decode(request)
     answer = encode(message.value * 2, like=message)
 
-    assert [[1, 2], [3, 4]] == message.value.tolist()
-    assert ["a", "b"] == message.names
-    assert {"names": ["t:0", "t:1"], "tensor": {"shape": [2, 2], "values": [2, 4, 6, 8]}} == (
-        answer.json()["data"]
-    )
+    assert message.value.tolist() == [[1, 2], [3, 4]]
+    assert message.names == ["a", "b"]
+    assert (answer.json()["data"]) == {
+        "names": ["t:0", "t:1"],
+        "tensor": {"shape": [2, 2], "values": [2, 4, 6, 8]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_any_numeric_dtype_is_written_as_numbers(dtype: str, form: str) -> None:
 
     values = data["ndarray"] if form == "ndarray" else data["tensor"]["values"]
     flat = [n for row in values for n in row] if form == "ndarray" else values
-    assert [1, 4, 2, 5, 3, 6] == flat
+    assert flat == [1, 4, 2, 5, 3, 6]
     assert {int if array.dtype.kind in "iu" else float} == {type(n) for n in flat}
 
 
@@ -113,14 +114,14 @@ def test_numbers_without_a_data_request_are_a_tensor() -> None:
     """A text request answered with numbers has no encoding to copy."""
     answer = encode(np.array([1.5]), like=decode(body({"strData": "x"})))
 
-    assert {"names": [], "tensor": {"shape": [1], "values": [1.5]}} == answer.json()["data"]
+    assert answer.json()["data"] == {"names": [], "tensor": {"shape": [1], "values": [1.5]}}
 
 
 def test_words_are_never_a_tensor() -> None:
     """A tensor holds numbers; words come back as ndarray."""
     like = decode(body({"data": {"tensor": {"shape": [1], "values": [1]}}}))
 
-    assert ["setosa"] == encode(["setosa"], like=like).json()["data"]["ndarray"]
+    assert encode(["setosa"], like=like).json()["data"]["ndarray"] == ["setosa"]
 
 
 def test_not_a_number_becomes_null() -> None:
@@ -132,11 +133,12 @@ def test_names_given_win_over_class_names_and_numbers() -> None:
     """Names, else class names, else t:0 to t:n-1."""
     row = np.array([[1.0, 2.0]])
 
-    assert ["a", "b"] == encode(row, names=["a", "b"], class_names=["c", "d"]).json()["data"][
-        "names"
+    assert encode(row, names=["a", "b"], class_names=["c", "d"]).json()["data"]["names"] == [
+        "a",
+        "b",
     ]
-    assert ["c", "d"] == encode(row, class_names=["c", "d"]).json()["data"]["names"]
-    assert ["t:0", "t:1"] == encode(row).json()["data"]["names"]
+    assert encode(row, class_names=["c", "d"]).json()["data"]["names"] == ["c", "d"]
+    assert encode(row).json()["data"]["names"] == ["t:0", "t:1"]
 
 
 def test_meta_is_carried_on_and_merged() -> None:
@@ -162,7 +164,7 @@ def test_meta_is_carried_on_and_merged() -> None:
 
     meta = encode("y", like=decode(request), meta=ours).json()["meta"]
 
-    assert {
+    assert meta == {
         "puid": "p",
         "tags": {"a": 1, "b": 2},
         "requestPath": {"second": "image:2", "first": "image:1"},
@@ -170,7 +172,7 @@ def test_meta_is_carried_on_and_merged() -> None:
             {"key": "m", "type": "COUNTER", "value": 1},
             {"key": "n", "type": "GAUGE", "value": 2},
         ],
-    } == meta
+    }
 
 
 @pytest.mark.parametrize("value", [None, 3, 2.5, np.float64(1), (1, 2), object(), {1, 2}])
@@ -227,10 +229,11 @@ def test_deeply_nested_arrays_are_a_bad_payload() -> None:
 
 def test_numbers_among_words_stay_numbers() -> None:
     """A row of mixed types is an object array, not one of texts."""
-    assert [[1, "a"], [2.5, None]] == decode(
-        body({"data": {"ndarray": [[1, "a"], [2.5, None]]}})
-    ).value.tolist()
-    assert [[1, "a"]] == decode(body({"data": {"ndarray": [[1, "a"]]}})).value.tolist()
+    assert decode(body({"data": {"ndarray": [[1, "a"], [2.5, None]]}})).value.tolist() == [
+        [1, "a"],
+        [2.5, None],
+    ]
+    assert decode(body({"data": {"ndarray": [[1, "a"]]}})).value.tolist() == [[1, "a"]]
 
 
 @given(
@@ -254,9 +257,9 @@ def test_any_array_survives_there_and_back(array: np.ndarray[Any, Any], form: st
 
 def test_error_body_is_the_wrappers() -> None:
     """The error JSON is the one that seldon_core answers."""
-    assert {
+    assert json.loads(error_body("no", "MICROSERVICE_BAD_DATA")) == {
         "status": {"status": 1, "info": "no", "code": -1, "reason": "MICROSERVICE_BAD_DATA"}
-    } == json.loads(error_body("no", "MICROSERVICE_BAD_DATA"))
+    }
 
 
 @given(info=st.text(max_size=3000) | st.text("\x00ä\ud800", min_size=700, max_size=3000))
@@ -265,4 +268,4 @@ def test_error_body_fits_a_knative_dispatcher(info: str) -> None:
     error = error_body(info, "MICROSERVICE_INTERNAL_ERROR")
 
     assert len(error) <= MAX_ERROR_BYTES
-    assert "MICROSERVICE_INTERNAL_ERROR" == json.loads(error)["status"]["reason"]
+    assert json.loads(error)["status"]["reason"] == "MICROSERVICE_INTERNAL_ERROR"

@@ -72,8 +72,9 @@ def test_verdict_table(status: int, body: bytes, expected: type[BridgeError] | N
 
 def test_reason_and_info_are_in_the_text() -> None:
     """Who reads the error learns what the model said."""
-    assert "the model answered 500: 'MICROSERVICE_INTERNAL_ERROR: bad shape'" == str(
-        verdict(500, Body(WRAPPER))
+    assert (
+        str(verdict(500, Body(WRAPPER)))
+        == "the model answered 500: 'MICROSERVICE_INTERNAL_ERROR: bad shape'"
     )
 
 
@@ -101,8 +102,8 @@ def test_content_type_is_the_models() -> None:
 
     said = protocol.judge(200, ((b"Content-Type", b"application/json; charset=utf-8"),), b"{}", "m")
 
-    assert "application/json; charset=utf-8" == said.content_type
-    assert "application/json" == protocol.judge(200, (), b"{}", "m").content_type
+    assert said.content_type == "application/json; charset=utf-8"
+    assert protocol.judge(200, (), b"{}", "m").content_type == "application/json"
 
 
 def test_call_is_the_payload_under_our_puid() -> None:
@@ -115,12 +116,12 @@ def test_call_is_the_payload_under_our_puid() -> None:
 
     headers, body = SeldonRest().call(request)
 
-    assert b"{}" == body
-    assert (
+    assert body == b"{}"
+    assert headers == (
         (b"content-type", b"application/json"),
         (b"seldon-puid", b"p-1"),
         (b"x-request-id", b"7"),
-    ) == headers
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,4 +167,4 @@ def test_retry_after_travels_with_the_outage() -> None:
     with pytest.raises(Unavailable) as caught:
         SeldonRest().judge(503, ((b"Retry-After", b"7"),), b"", "m")
 
-    assert 7.0 == caught.value.retry_after_seconds
+    assert caught.value.retry_after_seconds == 7.0
