@@ -1,0 +1,172 @@
+"""What stands around a pipeline, the outermost first, each one function of a step.
+
+    join( observe( filter( dead letter( deadline( pipeline )))))
+
+`handler` nests them. A source sees one callable: returning is acknowledging, raising is
+refusing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Unavailable
+from bridge.core.event import Event
+from bridge.core.ports import Handler, Sink
+from bridge.observe.ledger import Events
+from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
+
+Predicate = Callable[[Event], bool]
+
+
+def observe(step: Step, events: Events) -> Handler:
+    """Count each event in and out, whatever becomes of it, and give a source what it needs."""
+
+    async def observed(event: Event) -> Event | None:
+        events.accepted()
+        try:
+            outcome = await step(event)
+        except BridgeError as error:
+            events.failed(error.reason)
+            raise
+        except BaseException:
+            events.failed("cancelled")
+            raise
+        if outcome is Quiet.PUBLISHED:
+            events.published()
+        elif outcome is Quiet.FILTERED:
+            events.filtered()
+        elif isinstance(outcome, DeadLettered):
+            events.dead_lettered(outcome.reason)
+        else:
+            events.replied()
+            return outcome
+        return None
+
+    return observed
+
+
+def filtered(step: Step, accepts: Predicate) -> Step:
+    """Let only accepted events through; the others are settled as filtered."""
+
+    async def filter_(event: Event) -> Outcome:
+        return await step(event) if accepts(event) else Quiet.FILTERED
+
+    return filter_
+
+
+def dead_letter(step: Step, sink: Sink, pipeline: str) -> Step:
+    """Send a refused event to *sink*, with the reason, and call it settled.
+
+    A dead letter that cannot be sent is an outage: raises Unavailable, and the event is
+    delivered again.
+    """
+
+    async def or_dead_letter(event: Event) -> Outcome:
+        try:
+            return await step(event)
+        except EventError as error:
+            try:
+                await sink.send(letter(event, error, pipeline))
+            except EventError as refused:
+                raise Unavailable(
+                    f"pipeline {pipeline}: the dead letter refused an event ({refused}) "
+                    f"that failed with: {error}"
+                ) from refused
+            return DeadLettered(error.reason)
+
+    return or_dead_letter
+
+
+def letter(event: Event, error: EventError, pipeline: str) -> Event:
+    """Return *event* as it came, with what went wrong in extensions of its own."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    return event.replace(
+        bridgepipeline=pipeline, bridgeerrortype=error.reason, bridgeerrortext=text[:1024]
+    )
+
+
+def deadline(step: Step, seconds: float) -> Step:
+    """Give each event *seconds*; then raise DeadlineExceeded, which is an outage."""
+
+    async def within(event: Event) -> Outcome:
+        try:
+            async with asyncio.timeout(seconds) as scope:
+                return await step(event)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise DeadlineExceeded(f"not done within {seconds:g} s") from error
+
+    return within
+
+
+@dataclass(slots=True)
+class _Running:
+    """An event under way, and whoever waits for its outcome beside the first."""
+
+    event: Event
+    outcome: asyncio.Future[Event | None] | None = None
+
+
+def join(handle: Handler) -> Handler:
+    """Let a redelivery of an event that is still under way wait for the first one's outcome.
+
+    The same event is one with the same source, id, type and data: a sender that uses an id
+    for two different events gets each of them processed.
+    """
+    running: dict[tuple[str, str, str], _Running] = {}
+
+    async def joined(event: Event) -> Event | None:
+        key = (event.source, event.id, event.type)
+        first = running.get(key)
+        if first is not None:
+            if first.event.data == event.data:
+                if first.outcome is None:
+                    first.outcome = asyncio.get_running_loop().create_future()
+                return await asyncio.shield(first.outcome)
+            return await handle(event)
+        entry = running[key] = _Running(event)
+        try:
+            reply = await handle(event)
+        except BaseException as error:
+            if entry.outcome is not None:
+                _fail(entry.outcome, error)
+            raise
+        else:
+            if entry.outcome is not None:
+                entry.outcome.set_result(reply)
+            return reply
+        finally:
+            del running[key]
+
+    return joined
+
+
+def _fail(outcome: asyncio.Future[Event | None], error: BaseException) -> None:
+    """Pass *error* on; to those who waited, a cancelled first is an outage like any other."""
+    if isinstance(error, Exception):
+        outcome.set_exception(error)
+    else:
+        outcome.set_exception(Unavailable("the first delivery of this event was given back"))
+    outcome.exception()  # seen: nobody may be left who still waits
+
+
+def handler(
+    pipeline: Step,
+    *,
+    name: str,
+    events: Events,
+    accepts: Predicate | None,
+    dead_letter_sink: Sink | None,
+    deadline_seconds: float,
+) -> Handler:
+    """Return what a source calls: *pipeline* with everything that stands around it."""
+    step = deadline(pipeline, deadline_seconds)
+    if dead_letter_sink is not None:
+        step = dead_letter(step, dead_letter_sink, name)
+    if accepts is not None:
+        step = filtered(step, accepts)
+    return join(observe(step, events))

@@ -1,0 +1,171 @@
+"""One event through its steps, to exactly one outcome.
+
+    event ─▶ preprocess ─▶ model ─▶ postprocess ─▶ response event ─▶ sinks, or the reply
+
+Without a model, a transformer and a `response` section the event itself goes on: that is
+how a display, a logger or a plain forwarder is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from bridge.core.clock import Clock
+from bridge.core.event import Event
+from bridge.core.payload import Body
+from bridge.core.ports import Context, Model, Request, Sink, Transformer
+from bridge.observe.ledger import Histogram
+from bridge.runtime.response import Respond, hops, puid
+
+
+class Quiet(Enum):
+    """An event is settled, and there is nothing to reply."""
+
+    PUBLISHED = "published"
+    FILTERED = "filtered"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """An event is settled: the dead letter has it, for *reason*."""
+
+    reason: str
+
+
+#: How an event was settled: by a reply, or why there is none.
+Outcome = Event | Quiet | DeadLettered
+
+#: What a source's Handler is made of; raising refuses the event.
+Step = Callable[[Event], Awaitable[Outcome]]
+
+#: Headers that go on to the model: trace and request ids, nothing that identifies a caller.
+FORWARDED = frozenset(
+    (
+        b"traceparent",
+        b"tracestate",
+        b"x-request-id",
+        b"b3",
+        b"x-b3-traceid",
+        b"x-b3-spanid",
+        b"x-b3-parentspanid",
+        b"x-b3-sampled",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Where the seconds of each step are kept."""
+
+    preprocess: Histogram
+    model: Histogram
+    postprocess: Histogram
+    publish: Histogram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The steps of one pipeline, in order; built by `bridge.app`.
+
+    *fallback*: where a response goes when there are no sinks and the sender asked for no
+    reply (K_SINK). *reply_always*: reply although there are sinks. *deadline_seconds*: how
+    much of an event's time the model may use.
+    """
+
+    name: str
+    clock: Clock
+    deadline_seconds: float
+    timings: Timings
+    preprocess: Transformer | None = None
+    model: Model | None = None
+    postprocess: Transformer | None = None
+    respond: Respond | None = None
+    sinks: Sequence[Sink] = ()
+    fallback: Sink | None = None
+    reply_always: bool = False
+
+    async def __call__(self, event: Event) -> Outcome:
+        """Return the reply, or how *event* was settled without one; raise to refuse it."""
+        response = await self._response(event)
+        if response is None:
+            return Quiet.FILTERED
+        sinks = self._destinations(event)
+        if not sinks:
+            return response
+        started = self.clock.monotonic()
+        for sink in sinks:
+            await sink.send(response)
+        self.timings.publish.observe(self.clock.monotonic() - started)
+        return response if self.reply_always else Quiet.PUBLISHED
+
+    def replies(self, event: Event) -> bool:
+        """Whether *event*, unless it is filtered, will be answered with an event."""
+        return self.reply_always or not self._destinations(event)
+
+    def _destinations(self, event: Event) -> Sequence[Sink]:
+        """Return where the response to *event* is published; nowhere means it is the reply."""
+        if not self.sinks and self.fallback is not None and not event.origin.wants_reply:
+            return (self.fallback,)
+        return self.sinks
+
+    async def _response(self, event: Event) -> Event | None:
+        """Return the response event, or None where a transformer has nothing to say."""
+        if self.respond is None:
+            return event
+        hops(event.attributes)  # an event that goes round in circles is refused before the model
+        now = self.clock.monotonic
+        request_id = puid(event, self.name)
+        payload = Body(event.data or b"", event.datacontenttype)
+        ctx = _NO_CONTEXT
+        if self.preprocess is not None or self.postprocess is not None:
+            ctx = _context(event, request_id)
+        if self.preprocess is not None:
+            started = now()
+            prepared = await self.preprocess.preprocess(payload, ctx)
+            self.timings.preprocess.observe(now() - started)
+            if prepared is None:
+                return None
+            payload = prepared
+        if self.model is not None:
+            started = now()
+            payload = await self.model.predict(
+                Request(
+                    payload=payload,
+                    id=request_id,
+                    attributes=event.attributes,
+                    headers=_forwarded(event),
+                    deadline=started + self.deadline_seconds,
+                )
+            )
+            self.timings.model.observe(now() - started)
+        if self.postprocess is not None:
+            started = now()
+            finished = await self.postprocess.postprocess(payload, ctx)
+            self.timings.postprocess.observe(now() - started)
+            if finished is None:
+                return None
+            payload = finished
+        return self.respond(event, payload, request_id)
+
+
+_NO_CONTEXT = Context(id="", attributes={})
+
+
+def _context(event: Event, id: str) -> Context:
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in event.origin.headers
+    }
+    return Context(id=id, attributes=event.attributes, headers=headers)
+
+
+def _forwarded(event: Event) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers a model gets; the event's own trace stands in where HTTP has none."""
+    headers = tuple(header for header in event.origin.headers if header[0] in FORWARDED)
+    trace = event.attributes.get("traceparent")
+    if trace is None or any(name == b"traceparent" for name, _ in headers):
+        return headers
+    state = event.attributes.get("tracestate")
+    own = [(b"traceparent", trace)] + ([(b"tracestate", state)] if state else [])
+    return headers + tuple((name, value.encode("ascii", "ignore")) for name, value in own)

@@ -1,0 +1,118 @@
+"""The response event: whose it is, what it is called, what it carries over.
+
+Its id is a digest of (source, id, type, pipeline), so a redelivered event is answered with
+the same response, and whoever stores responses by id stores it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+
+from bridge.core.clock import Clock, rfc3339
+from bridge.core.errors import EventError
+from bridge.core.event import Event, check_string, shown
+from bridge.core.payload import Body
+
+#: Makes the response event out of the request event, the answer and the response id.
+Respond = Callable[[Event, Body, str], Event]
+
+#: A text out of the request's attributes: a compiled template of the file.
+Template = Callable[[Mapping[str, str]], str]
+
+#: Attributes of the request that its response carries too.
+CARRIED = ("traceparent", "tracestate", "partitionkey", "requestid")
+
+#: How many bridges an event has come through. A broker starts its own count anew for every
+#: event that is published to it, so the guard against loops has to be ours.
+HOPS = "bridgehops"
+HOPS_LIMIT = 8
+
+#: The attribute that names a schema, by version; the data of a response is another's.
+PUID_HEADER = b"seldon-puid"
+
+
+def puid(event: Event, pipeline: str) -> str:
+    """Return the id of the response to *event*: always the same one for the same event.
+
+    A client's own `Seldon-Puid` wins, as it does at Seldon's executor.
+    """
+    given = event.origin.header(PUID_HEADER)
+    if given:
+        text = given.decode("utf-8", "replace")
+        check_string("id (from the header Seldon-Puid)", text)
+        return text
+    attributes = event.attributes
+    names = (attributes["source"], attributes["id"], attributes["type"], pipeline)
+    digest = blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+
+
+def responder(
+    *,
+    type: Template,
+    source: Template,
+    clock: Clock,
+    specversion: str | None = None,
+    extensions: Mapping[str, str] | None = None,
+    accepts: Callable[[Event], bool] | None = None,
+) -> Respond:
+    """Return what makes the response events of one pipeline.
+
+    *specversion* None answers in the version of the request. *extensions* are set on every
+    response. *accepts* is the pipeline's own filter, given where only the running event can
+    tell whether its response would come straight back.
+
+    The function made raises EventError for an event that has come through too many bridges,
+    and for a response that would be taken for its own request.
+    """
+    fixed = dict(extensions or {})
+
+    def respond(event: Event, answer: Body, id: str) -> Event:
+        request = event.attributes
+        attributes = {
+            "specversion": specversion or request["specversion"],
+            "id": id,
+            "source": source(request),
+            "type": type(request),
+            "time": rfc3339(clock.now_ns()),
+        }
+        if answer.content_type is not None:
+            attributes["datacontenttype"] = answer.content_type
+        if event.origin.path:
+            attributes["path"] = event.origin.path
+        for name in CARRIED:
+            if name in request:
+                attributes[name] = request[name]
+        attributes[HOPS] = str(hops(request) + 1)
+        attributes.update(fixed)
+        response = Event(attributes, answer.data, event.origin)
+        _check_no_loop(event, response, accepts)
+        return response
+
+    return respond
+
+
+def hops(attributes: Mapping[str, str]) -> int:
+    """Return how many bridges an event has come through; raise EventError at the limit."""
+    text = attributes.get(HOPS)
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdigit()) or len(text) > len("999"):
+        raise EventError(f"attribute '{HOPS}' is {shown(text)}: expected a small whole number")
+    count = int(text)
+    if count >= HOPS_LIMIT:
+        raise EventError(
+            f"the event has come through {count} bridges: expected fewer than {HOPS_LIMIT}; "
+            "responses are probably being delivered as requests"
+        )
+    return count
+
+
+def _check_no_loop(event: Event, response: Event, accepts: Callable[[Event], bool] | None) -> None:
+    same = response.type == event.type and response.source == event.source
+    if same or (accepts is not None and accepts(response)):
+        raise EventError(
+            f"the response (type {shown(response.type)}, source {shown(response.source)}) would be "
+            "taken for its own request: expected a response that the pipeline does not accept"
+        )

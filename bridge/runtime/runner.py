@@ -1,0 +1,95 @@
+"""The lifecycle: enter, be ready, run the sources, drain, leave.
+
+enter components ─▶ ready ─▶ sources run ─▶ stop ─▶ not ready, still accepting
+    ─▶ sources take nothing new, settle what is running ─▶ hard stop ─▶ leave in reverse
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+
+from bridge.core.clock import Clock
+from bridge.core.ports import Component, Handler, Source
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Health:
+    """Whether the process takes events. Never depends on a far end.
+
+    A probe that failed while a model is down would turn retries into refusals.
+    """
+
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """How a process ends.
+
+    *shutdown_delay_seconds*: how long it still accepts after the signal, while load
+    balancers learn of it. *drain_seconds*: how long what is under way may take.
+    """
+
+    shutdown_delay_seconds: float
+    drain_seconds: float
+
+
+async def run(
+    components: Sequence[Component],
+    sources: Sequence[tuple[Source, Handler]],
+    *,
+    health: Health,
+    lifecycle: Lifecycle,
+    clock: Clock,
+    stop: asyncio.Event,
+) -> bool:
+    """Run *sources* until *stop*; return whether everything taken in was settled or given back.
+
+    *components* are entered in their order and left in reverse, sources after and before
+    them. Raises what a source raised when it crashed: the process then ends with status 1.
+    """
+    async with AsyncExitStack() as stack:
+        for component in components:
+            await stack.enter_async_context(component)
+        for source, _ in sources:
+            await stack.enter_async_context(source)
+        soft = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(source.run(handle, soft)) for source, handle in sources]
+            health.ready = True
+            log.info("ready")
+            ending = group.create_task(
+                _wind_down(running, soft, stop, health=health, lifecycle=lifecycle, clock=clock)
+            )
+            await asyncio.wait(running)
+            ending.cancel()
+        return not any(task.cancelled() for task in running)
+
+
+async def _wind_down(
+    running: Sequence[asyncio.Task[None]],
+    soft: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    health: Health,
+    lifecycle: Lifecycle,
+    clock: Clock,
+) -> None:
+    """Wait for *stop*; then end the running sources, softly first."""
+    await stop.wait()
+    health.ready = False
+    log.info("stopping", shutdown_delay_seconds=lifecycle.shutdown_delay_seconds)
+    await clock.sleep(lifecycle.shutdown_delay_seconds)
+    soft.set()
+    log.info("draining", drain_seconds=lifecycle.drain_seconds)
+    await clock.sleep(lifecycle.drain_seconds)
+    log.warning("drain time is over: giving back what is still under way")
+    for task in running:
+        task.cancel()

@@ -1,0 +1,255 @@
+"""What stands around a pipeline: counting, filter, dead letter, deadline, joined duplicates."""
+
+import asyncio
+
+import pytest
+
+from bridge import Event, EventError, Rejected, TransformError, Unavailable
+from bridge.core.errors import DeadlineExceeded
+from bridge.observe.ledger import Events
+from bridge.runtime.middleware import dead_letter, deadline, filtered, handler, join, observe
+from bridge.runtime.pipeline import DeadLettered, Quiet
+from tests.fakes import FakeSink, iris_event
+
+
+def step(outcome):
+    """Return a step that returns, or raises, *outcome*."""
+
+    async def stepped(event):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return stepped
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counted"),
+    [
+        (iris_event(), "replied"),
+        (Quiet.PUBLISHED, "published"),
+        (Quiet.FILTERED, "filtered"),
+        (DeadLettered("rejected"), "dead_lettered"),
+        (Rejected("no"), "failed"),
+        (Unavailable("later"), "failed"),
+        (asyncio.CancelledError(), "failed"),
+        (ZeroDivisionError("a bug"), "failed"),
+    ],
+)
+async def test_each_event_has_exactly_one_outcome(outcome, counted):
+    """Accepted once, ended once, in the ledger at once."""
+    events = Events()
+
+    if isinstance(outcome, BaseException):
+        with pytest.raises(type(outcome)):
+            await observe(step(outcome), events)(iris_event())
+    else:
+        reply = await observe(step(outcome), events)(iris_event())
+        assert reply is (outcome if isinstance(outcome, Event) else None)
+
+    assert events.accepted_total == events.outcomes()[counted] == 1
+    assert events.in_flight == 0
+    assert events.balanced()
+
+
+async def test_a_filtered_event_never_reaches_the_pipeline():
+    """The filter settles it."""
+    outcome = await filtered(step(AssertionError("reached")), lambda event: False)(iris_event())
+
+    assert outcome is Quiet.FILTERED
+
+
+async def test_a_refused_event_goes_to_the_dead_letter_with_its_reason():
+    """The event as it came, and three extensions that say what happened."""
+    sink = FakeSink()
+    event = iris_event()
+
+    outcome = await dead_letter(step(TransformError("T.preprocess:\nKeyError('a')")), sink, "iris")(
+        event
+    )
+
+    assert outcome == DeadLettered("transform")
+    assert sink.events == [
+        event.replace(
+            bridgepipeline="iris",
+            bridgeerrortype="transform",
+            bridgeerrortext="T.preprocess: KeyError('a')",
+        )
+    ]
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), Rejected("too big")])
+async def test_a_dead_letter_that_cannot_be_sent_is_an_outage(error):
+    """Never lost: whoever delivered the event delivers it again."""
+    with pytest.raises(Unavailable):
+        await dead_letter(step(Rejected("no")), FakeSink(error), "iris")(iris_event())
+
+
+async def test_an_outage_never_goes_to_the_dead_letter():
+    """The event is good; it is delivered again."""
+    sink = FakeSink()
+
+    with pytest.raises(Unavailable):
+        await dead_letter(step(Unavailable("down")), sink, "iris")(iris_event())
+
+    assert sink.events == []
+
+
+async def test_an_event_that_takes_too_long_is_given_up_and_cancelled():
+    """The deadline ends the step itself, not only the wait for it."""
+    ended = asyncio.Event()
+
+    async def slow(event):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(DeadlineExceeded, match=r"0\.01 s"):
+        await deadline(slow, 0.01)(iris_event())
+
+    assert ended.is_set()
+
+
+async def test_a_timeout_of_the_step_itself_is_not_called_a_deadline():
+    """A TimeoutError from inside passes as it is."""
+    with pytest.raises(TimeoutError, match="mine"):
+        await deadline(step(TimeoutError("mine")), 30)(iris_event())
+
+
+class Held:
+    """A handler that answers when told to, and counts its calls."""
+
+    def __init__(self, outcome=None):
+        self.calls = 0
+        self.go = asyncio.Event()
+        self.outcome = outcome
+
+    async def __call__(self, event):
+        self.calls += 1
+        await self.go.wait()
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+
+async def under_way(held, calls=1):
+    """Return once *held* was called *calls* times and everyone else had their turn."""
+    while held.calls < calls:
+        await asyncio.sleep(0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_redelivery_joins_the_delivery_still_under_way():
+    """One call of the model, two answers, the same response."""
+    held = Held(iris_event(id="response"))
+    joined = join(held)
+
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(joined(iris_event()))
+        again = group.create_task(joined(iris_event(knativearrivaltime="2026-01-01T00:00:00Z")))
+        await under_way(held)
+        held.go.set()
+
+    assert held.calls == 1
+    assert first.result() is again.result() is held.outcome
+
+
+async def test_a_refusal_reaches_everyone_who_waited_for_it():
+    """Whoever joined is refused for the same reason."""
+    held = Held(Rejected("no"))
+    joined = join(held)
+
+    tasks = [asyncio.create_task(joined(iris_event())) for _ in range(3)]
+    await under_way(held)
+    held.go.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert results == [held.outcome] * 3
+
+
+async def test_once_the_first_is_done_the_same_event_is_processed_again():
+    """Joining is for what is under way; it remembers nothing."""
+    held = Held(iris_event())
+    held.go.set()
+    joined = join(held)
+
+    await joined(iris_event())
+    await joined(iris_event())
+
+    assert held.calls == 2
+
+
+async def test_two_events_with_one_id_and_different_data_are_both_processed():
+    """A sender that reuses an id must not get another event's answer."""
+    held = Held(iris_event())
+    joined = join(held)
+    other = Event(iris_event().attributes, b'{"data":{"ndarray":[[9,9,9,9]]}}')
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(joined(iris_event()))
+        group.create_task(joined(other))
+        await under_way(held, calls=2)
+        held.go.set()
+
+    assert held.calls == 2
+
+
+async def test_a_joined_delivery_that_goes_away_leaves_the_first_alone():
+    """Cancelling the redelivery cancels nothing else."""
+    held = Held(iris_event())
+    joined = join(held)
+    first = asyncio.create_task(joined(iris_event()))
+    await under_way(held)
+    again = asyncio.create_task(joined(iris_event()))
+    await under_way(held)
+
+    again.cancel()
+    await asyncio.wait([again])
+    held.go.set()
+
+    assert await first is held.outcome
+    assert again.cancelled()
+
+
+async def test_a_cancelled_first_is_an_outage_for_those_who_joined():
+    """They are told to come again; they are not cancelled by somebody else's stop."""
+    held = Held()
+    joined = join(held)
+    first = asyncio.create_task(joined(iris_event()))
+    await under_way(held)
+    again = asyncio.create_task(joined(iris_event()))
+    await under_way(held)
+
+    first.cancel()
+
+    with pytest.raises(Unavailable, match="given back"):
+        await again
+
+
+async def test_the_whole_nest_counts_a_dead_letter_once():
+    """join(observe(filter(dead letter(deadline(pipeline)))))."""
+    events, sink = Events(), FakeSink()
+    handle = handler(
+        step(EventError("bad")),
+        name="iris",
+        events=events,
+        accepts=lambda event: event.type != "other",
+        dead_letter_sink=sink,
+        deadline_seconds=30,
+    )
+
+    await handle(iris_event())
+    await handle(iris_event(type="other"))
+
+    assert events.counts() == {
+        "accepted": 2,
+        "replied": 0,
+        "published": 0,
+        "filtered": 1,
+        "dead_lettered": 1,
+        "failed": 0,
+        "in_flight": 0,
+    }
+    assert events.refusals == {"event": 1}

@@ -1,0 +1,160 @@
+"""A pipeline takes one event through its steps to one outcome."""
+
+import pytest
+
+from bridge import Body, Event, Origin, Unavailable
+from bridge.observe.ledger import Histogram
+from bridge.runtime.pipeline import Pipeline, Quiet, Timings
+from bridge.runtime.response import responder
+from tests.fakes import FakeClock, FakeModel, FakeSink, FakeTransformer, iris_event
+
+
+def pipeline(**parts) -> Pipeline:
+    clock = FakeClock()
+    parts.setdefault("model", FakeModel())
+    parts.setdefault(
+        "respond",
+        responder(type=lambda _: "answered", source=lambda _: "bridge", clock=clock),
+    )
+    timings = Timings(
+        preprocess=Histogram(), model=Histogram(), postprocess=Histogram(), publish=Histogram()
+    )
+    return Pipeline(name="iris", clock=clock, deadline_seconds=30, timings=timings, **parts)
+
+
+async def test_without_sinks_the_response_is_the_reply():
+    """A pipeline that publishes nowhere answers its sender."""
+    reply = await pipeline()(iris_event())
+
+    assert isinstance(reply, Event)
+    assert reply.type == "answered"
+    assert reply.data == b'{"answer":1}'
+
+
+async def test_a_payload_nobody_touches_reaches_the_model_as_the_bytes_it_came_in():
+    """Pass-through is the same bytes object, not a copy of its meaning."""
+    model = FakeModel()
+    event = iris_event()
+
+    await pipeline(model=model)(event)
+
+    assert model.requests[0].payload.data is event.data
+
+
+async def test_sinks_get_the_response_and_the_sender_gets_none():
+    """Published means every sink has it; the delivery is then answered without a body."""
+    first, second = FakeSink(), FakeSink()
+
+    outcome = await pipeline(sinks=(first, second))(iris_event())
+
+    assert outcome is Quiet.PUBLISHED
+    assert len(first.events) == len(second.events) == 1
+    assert first.events == second.events
+
+
+async def test_reply_always_publishes_and_replies():
+    """The two together happen only when the file says so."""
+    sink = FakeSink()
+
+    outcome = await pipeline(sinks=(sink,), reply_always=True)(iris_event())
+
+    assert [outcome] == sink.events
+
+
+@pytest.mark.parametrize(("wants_reply", "published"), [(True, 0), (False, 1)])
+async def test_k_sink_gets_the_response_unless_the_sender_prefers_a_reply(wants_reply, published):
+    """`Prefer: reply` decides between the reply and K_SINK."""
+    sink = FakeSink()
+    event = iris_event()
+    event = Event(event.attributes, event.data, Origin(wants_reply=wants_reply))
+    made = pipeline(fallback=sink)
+
+    outcome = await made(event)
+
+    assert len(sink.events) == published
+    assert isinstance(outcome, Event) is wants_reply
+    assert made.replies(event) is wants_reply
+
+
+async def test_a_sink_that_is_down_refuses_the_event():
+    """Nothing is settled before every sink has it."""
+    with pytest.raises(Unavailable):
+        await pipeline(sinks=(FakeSink(), FakeSink(Unavailable("down"))))(iris_event())
+
+
+async def test_transformers_stand_before_and_after_the_model_and_share_the_events_state():
+    """What preprocess leaves in ctx.state, postprocess of the same event finds."""
+
+    def pre(payload, ctx):
+        ctx.state["id"] = ctx.attributes["id"]
+        return Body.of({"pre": payload.json()["data"]["ndarray"]})
+
+    def post(payload, ctx):
+        return Body.of({"for": ctx.state["id"], **payload.json()})
+
+    model = FakeModel(lambda request: Body.of({"saw": request.payload.json()}))
+    transformer = FakeTransformer(pre, post)
+
+    reply = await pipeline(model=model, preprocess=transformer, postprocess=transformer)(
+        iris_event(id="7")
+    )
+
+    assert Body(reply.data).json() == {"for": "7", "saw": {"pre": [[1, 2, 3, 4]]}}
+
+
+@pytest.mark.parametrize("step", ["preprocess", "postprocess"])
+async def test_a_transformer_with_nothing_to_say_filters_the_event(step):
+    """None is an outcome: settled, nothing published, the model not asked in vain."""
+    sink, model = FakeSink(), FakeModel()
+    silent = FakeTransformer(lambda payload, ctx: None, lambda payload, ctx: None)
+
+    outcome = await pipeline(model=model, sinks=(sink,), **{step: silent})(iris_event())
+
+    assert outcome is Quiet.FILTERED
+    assert sink.events == []
+    assert len(model.requests) == (step == "postprocess")
+
+
+async def test_without_model_and_response_the_event_itself_goes_on():
+    """A display and a logger are such pipelines."""
+    sink = FakeSink()
+    event = iris_event()
+
+    await pipeline(model=None, respond=None, sinks=(sink,))(event)
+
+    assert sink.events == [event]
+
+
+async def test_the_model_gets_trace_and_request_id_and_nothing_that_names_the_caller():
+    """Headers go on by a list; cookies and authorization are not on it."""
+    model = FakeModel()
+    headers = (
+        (b"authorization", b"Bearer secret"),
+        (b"cookie", b"a=b"),
+        (b"x-request-id", b"r1"),
+        (b"traceparent", b"00-1-2-01"),
+        (b"ce-id", b"1"),
+    )
+    event = iris_event()
+
+    await pipeline(model=model)(Event(event.attributes, event.data, Origin(headers=headers)))
+
+    assert model.requests[0].headers == ((b"x-request-id", b"r1"), (b"traceparent", b"00-1-2-01"))
+
+
+async def test_the_events_own_trace_reaches_the_model_where_http_had_none():
+    """The extension stands in for the header, tracestate with it."""
+    model = FakeModel()
+
+    await pipeline(model=model)(iris_event(traceparent="00-a-b-01", tracestate="k=v"))
+
+    assert model.requests[0].headers == ((b"traceparent", b"00-a-b-01"), (b"tracestate", b"k=v"))
+
+
+async def test_the_model_is_told_when_the_time_is_up():
+    """The deadline is on the clock's own seconds."""
+    model = FakeModel()
+
+    await pipeline(model=model)(iris_event())
+
+    assert model.requests[0].deadline == 1030.0
