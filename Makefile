@@ -1,0 +1,61 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# Both make .venv once (a stamp file tells) and work offline afterwards.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+DEMO ?= iris
+KEEP ?=
+
+.PHONY: help demo test lint format bench soak shell docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/demo.stamp ## see an event go through a broker, the bridge and a model
+	@$(BIN)/bridge demo $(DEMO) $(if $(KEEP),--keep)
+
+test: .venv/test.stamp ## run every test, on real sockets and real parts
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: .venv/test.stamp ## formatting, lint, types, and the rooms of docs/architecture.md
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/test.stamp ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: .venv/test.stamp ## make the generated pages anew
+	@$(BIN)/bridge options --all > docs/options.md
+
+bench: .venv/test.stamp ## measure the bridge beside its peers, as ratios in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+shell: .venv/demo.stamp ## a shell in which `bridge` is the command
+	@echo "bridge is $(CURDIR)/$(BIN)/bridge; leave with exit"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-/bin/bash} -i
+
+clean: ## remove what was made here
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+
+# The first Python from 3.11 up that can make a virtual environment.
+.venv/bin/python:
+	@for python in "$${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11 python3; do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then echo "making .venv with $$("$$python" --version)"; exec "$$python" -m venv .venv; fi; \
+	done; echo "no Python from 3.11 up with its venv module was found; name one: make PYTHON=/path/to/python3" >&2; exit 1
+
+.venv/demo.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing what the demo needs into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
+	@touch $@
+
+.venv/test.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing what the tests need into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch .venv/demo.stamp $@
