@@ -7,9 +7,12 @@ these classes, so they are the documentation.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from bridge.config.shape import members
 
 #: Seconds, more than none.
 Seconds = Annotated[float, Field(gt=0)]
@@ -22,8 +25,23 @@ class Options(BaseModel):
     """What one part of the file may say."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a secret
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `on` as true, pydantic would read true as 1."""
+        if isinstance(value, bool) and info.field_name is not None:
+            kinds = members(cls.model_fields[info.field_name].annotation)
+            if bool not in kinds and (int in kinds or float in kinds):
+                raise PydanticCustomError("number_type", "expected a number")
+        return value
 
 
 class RetryOptions(Options):
