@@ -1,4 +1,7 @@
 """What answers a payload with a payload: one file a kind."""
 
 #: kind → module:class, imported when a file names it.
-TYPES: dict[str, str] = {}
+TYPES: dict[str, str] = {
+    "local": "bridge.models.local:LocalModel",
+    "rest": "bridge.models.rest:RestModel",
+}

@@ -18,12 +18,25 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
-from bridge.core.errors import DecodeError
+from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import shown
 from bridge.core.payload import Body
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+class ModelRefusal(Rejected):
+    """A component's verdict, with the HTTP *status* and the *code* of the wrapper's error JSON.
+
+    The code is one of `MICROSERVICE_…`, or the user's own.
+    """
+
+    def __init__(self, text: str, *, status: int, code: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.code = code
+
 
 #: How a message carries its value.
 Form = Literal["ndarray", "tensor", "jsonData", "strData", "binData"]
@@ -32,6 +45,8 @@ Form = Literal["ndarray", "tensor", "jsonData", "strData", "binData"]
 REASON_PREFIX: Final = "MICROSERVICE_"
 BAD_DATA: Final = "MICROSERVICE_BAD_DATA"
 INTERNAL_ERROR: Final = "MICROSERVICE_INTERNAL_ERROR"
+
+BAD_METRIC: Final = "MICROSERVICE_BAD_METRIC"
 
 #: Longest error body; a longer one crashes a Knative dispatcher that has a dead letter sink.
 MAX_ERROR_BYTES: Final = 768
@@ -89,8 +104,9 @@ def encode(
     """Return *value* as the answer to *like*, its meta carried on and *meta* merged in.
 
     A dict becomes jsonData, bytes binData, str strData. A list or array becomes data: numbers
-    in the encoding of *like* (tensor if that had none), anything else as ndarray. Columns are
-    called *names*, else *class_names*, else t:0 to t:n-1; one dimension has no names.
+    in the encoding of *like* (tensor if that had none), anything else as ndarray. Its names
+    are *names*; without those, one dimension has none and the columns of more are called
+    *class_names*, else t:0 to t:n-1.
     NaN and infinity become null: JSON has no form for them.
 
     *meta* may hold tags (ours win), metrics (added), requestPath and puid.
@@ -104,7 +120,7 @@ def encode(
     elif isinstance(value, str):
         answer["strData"] = value
     else:
-        answer["data"] = _data_of(value, like, names if names is not None else class_names)
+        answer["data"] = _data_of(value, like, names, class_names)
     answer["meta"] = _merged(like.meta if like is not None else {}, meta or {})
     return Body(orjson.dumps(answer, default=_lists, option=_OPTIONS))
 
@@ -224,7 +240,12 @@ def _merged(incoming: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, A
     return meta
 
 
-def _data_of(value: Any, like: SeldonMessage | None, names: Sequence[str] | None) -> dict[str, Any]:
+def _data_of(
+    value: Any,
+    like: SeldonMessage | None,
+    names: Sequence[str] | None,
+    class_names: Sequence[str] | None,
+) -> dict[str, Any]:
     """Return *value*, a list or array, as a message's data."""
     import numpy as np
 
@@ -239,7 +260,9 @@ def _data_of(value: Any, like: SeldonMessage | None, names: Sequence[str] | None
         return {"names": list(names or ()), "ndarray": value}
     numeric = array.dtype.kind in "iuf"
     if names is None:
-        names = _numbered(array.shape[1]) if array.ndim > 1 else ()
+        names = ()
+        if array.ndim > 1:
+            names = _numbered(array.shape[1]) if class_names is None else class_names
     if numeric and (like is None or like.form != "ndarray"):
         flat = _plain(array.reshape(-1))
         return {"names": list(names), "tensor": {"shape": list(array.shape), "values": flat}}

@@ -1,0 +1,138 @@
+"""A model behind HTTP: the payload's own bytes out, the answer's own bytes back.
+
+    Request ──protocol.call──▶ transports.http ══▶ model server
+       Body ◀──protocol.judge── status, headers, body ◀══
+
+The client does not retry: that is middleware. Nothing of the server's headers but the
+answer's content type enters our world, so a server's own `ce-*` never name our event.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from urllib.parse import urlsplit
+
+from bridge.config.options import HttpClientOptions, Seconds
+from bridge.core.clock import Clock, SystemClock
+from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Rejected, Unavailable
+from bridge.core.payload import JSON, Body
+from bridge.core.ports import Request
+
+if TYPE_CHECKING:
+    from bridge.protocols.port import RestProtocol
+    from bridge.transports.http import HttpClient
+
+
+class RestModelOptions(HttpClientOptions):
+    """A model server that is asked over HTTP."""
+
+    type: Literal["rest"] = "rest"
+    """The kind: a model behind HTTP."""
+    protocol: Literal["seldon"] = "seldon"
+    """What the server speaks."""
+    name: str | None = None
+    """The model's name, for protocols that put it in the path, and in errors."""
+    path: str | None = None
+    """Path below `url` to ask, instead of the protocol's own."""
+    timeout_seconds: Seconds = 30.0
+    """Longest wait for an answer, a free connection included."""
+
+
+class RestModel:
+    """A model over HTTP. Safe to call concurrently."""
+
+    Options = RestModelOptions
+
+    def __init__(self, options: RestModelOptions, *, clock: Clock | None = None) -> None:
+        self._options = options
+        self._clock = clock or SystemClock()
+        self._protocol = _protocol(options.protocol)
+        base = urlsplit(options.url).path.rstrip("/")
+        path = options.path if options.path is not None else self._protocol.path(options.name)
+        self._target = base + "/" + path.lstrip("/")
+        self._probe = base + self._protocol.probe_path(options.name)
+        self._who = _who(options)
+        self._stack = AsyncExitStack()
+        self._client: HttpClient | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the pool; connections are made when there is something to ask."""
+        from bridge.transports.http import http_client
+
+        self._client = await self._stack.enter_async_context(http_client(self._options))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close every connection."""
+        self._client = None
+        await self._stack.aclose()
+
+    async def predict(self, request: Request) -> Body:
+        """Return the server's answer, its bytes unchanged.
+
+        Raise Rejected if the model refused the request or answered garbage, Unavailable if
+        it could not be asked, DeadlineExceeded after `timeout_seconds` or at the request's
+        own deadline; each names the model and its URL.
+        """
+        timeout = self._options.timeout_seconds
+        if request.deadline is not None:
+            timeout = min(timeout, request.deadline - self._clock.monotonic())
+            if timeout <= 0:
+                raise DeadlineExceeded(f"{self._who} was not asked: the event's time is used up")
+        headers, body = self._protocol.call(request)
+        try:
+            answer = await self._entered().request(
+                b"POST", self._target, headers, body, timeout_seconds=timeout
+            )
+        except (Unavailable, EventError) as error:
+            self._named(error)
+        return self._protocol.judge(answer.status, answer.headers, answer.body, self._who)
+
+    async def ping(self) -> None:
+        """Return if the server says that it is well, or has no page that would say so."""
+        try:
+            answer = await self._entered().request(
+                b"GET", self._probe, (), b"", timeout_seconds=self._options.timeout_seconds
+            )
+        except (Unavailable, EventError) as error:
+            self._named(error)
+        # A 404 is an answer: something serves there, and the executor has no such page.
+        if not 200 <= answer.status < 300 and answer.status != 404:
+            raise Unavailable(f"{self._who} answered {answer.status} at {self._probe}")
+
+    def describe(self) -> str:
+        """Return the request that one event becomes, as it stands on the wire."""
+        request = Request(payload=Body(b"", JSON), id="<the event's puid>")
+        headers, _ = self._protocol.call(request)
+        lines = [f"POST {self._target} HTTP/1.1", f"host: {urlsplit(self._options.url).netloc}"]
+        lines += [f"{name.decode()}: {value.decode()}" for name, value in headers]
+        return "\n".join((*lines, "", "<the event's data, or what preprocess made of it>"))
+
+    def _entered(self) -> HttpClient:
+        if self._client is None:
+            raise RuntimeError(f"{self._who} was asked outside `async with`")
+        return self._client
+
+    def _named(self, error: BridgeError) -> NoReturn:
+        """Raise what the transport raised again, with the model's name in front."""
+        text = f"{self._who}: {error}"
+        if isinstance(error, Unavailable):
+            raise type(error)(text, retry_after_seconds=error.retry_after_seconds) from error
+        raise Rejected(text) from error
+
+
+def _protocol(name: str) -> RestProtocol:
+    """Return the protocol called *name*, imported now and not before."""
+    if name == "seldon":
+        from bridge.protocols.seldon_rest import SeldonRest
+
+        return SeldonRest()
+    raise AssertionError(f"protocol {name!r} passed the options, but is not known here")
+
+
+def _who(options: RestModelOptions) -> str:
+    """Return how errors call the model: its name if it has one, its URL without a password."""
+    parts = urlsplit(options.url)
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return f"model {options.name!r} at {shown}" if options.name else f"model at {shown}"
