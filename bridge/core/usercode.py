@@ -43,12 +43,20 @@ class UserCode:
     `close`, or else `unload`, if there is one.
     """
 
-    def __init__(self, cls: type, options: Mapping[str, Any], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        cls: type,
+        options: Mapping[str, Any],
+        *,
+        threads: int = 1,
+        leave_seconds: float = LEAVE_SECONDS,
+    ) -> None:
         """Check that *options* are what the constructor takes; raise ConfigError if not."""
         self.cls = cls
         self.instance: Any = None
         self._options = dict(options)
         self._threads = Threads(cls.__name__, threads)
+        self._leave_seconds = leave_seconds
         self._methods: dict[str, _Method] = {}
         try:
             signature = inspect.signature(cls)
@@ -83,7 +91,7 @@ class UserCode:
     async def __aexit__(self, *exc: object) -> None:
         """Let the instance close and the thread end. May be called twice.
 
-        Raise Unavailable when `close` did not return within five seconds, because a call
+        Raise Unavailable when `close` did not return within *leave_seconds*, because a call
         before it still runs: the thread is then left behind.
         """
         if self.instance is None:
@@ -91,11 +99,11 @@ class UserCode:
         name = next((name for name in ("close", "unload") if self.has(name)), None)
         try:
             if name is not None:
-                async with asyncio.timeout(LEAVE_SECONDS):
+                async with asyncio.timeout(self._leave_seconds):
                     await self.call(name)
         except TimeoutError as error:
             raise Unavailable(
-                f"{self.cls.__name__}.{name}: not done within {LEAVE_SECONDS} s"
+                f"{self.cls.__name__}.{name}: not done within {self._leave_seconds} s"
             ) from error
         finally:
             self._leave()

@@ -1,1 +1,1 @@
-"""Users' own code before and after the model."""
+"""Users' own code before and after the model: `bridge.transformers.user`."""

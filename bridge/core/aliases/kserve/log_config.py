@@ -1,0 +1,5 @@
+"""Stands in for `kserve.log_config`."""
+
+from .logging import logger
+
+__all__ = ["logger"]
