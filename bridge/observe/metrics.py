@@ -1,0 +1,138 @@
+"""The ledger as Prometheus metrics: labels are made when somebody reads, not per event.
+
+| metric | counts |
+|---|---|
+| `bridge_events_accepted_total{pipeline}` | events a pipeline accepted |
+| `bridge_events_total{pipeline,outcome}` | how they ended |
+| `bridge_events_in_flight{pipeline}` | and those that have not |
+| `bridge_deliveries_taken_total{source}` | deliveries a source took in |
+| `bridge_deliveries_total{source,outcome}` | how they ended |
+| `bridge_in_flight{source}` | and those still open |
+| `bridge_refusals_total{pipeline,reason}` | why events failed or went to the dead letter |
+| `bridge_step_seconds{pipeline,step}` | how long each step took |
+| `bridge_component_up{pipeline,component}` | whether a far end answered its last ping |
+| `bridge_ledger_balanced` | 1 as long as accepted and taken equal the sum of the others |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from bridge.observe.ledger import Histogram, Ledger
+
+
+def registry(ledger: Ledger) -> CollectorRegistry:
+    """Return a registry of its own with *ledger* and this process: memory, CPU, files."""
+    own = CollectorRegistry(auto_describe=False)
+    own.register(LedgerCollector(ledger))
+    ProcessCollector(registry=own)
+    PlatformCollector(registry=own)
+    GCCollector(registry=own)
+    return own
+
+
+def render(registry: CollectorRegistry, accept: str = "") -> tuple[str, bytes]:
+    """Return the content type and the exposition of *registry*, in the form *accept* prefers.
+
+    Call it on the event loop: only there does the ledger stand still.
+    """
+    encode, content_type = choose_encoder(accept)
+    return content_type, encode(registry)
+
+
+class LedgerCollector(Collector):
+    """Reads the ledger whenever somebody asks for metrics."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def describe(self) -> Iterator[Metric]:
+        """Return nothing: what there is depends on the pipelines."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric as it is at this moment."""
+        yield from self._events()
+        yield from self._deliveries()
+        yield from self._steps()
+        yield self._components()
+        balanced = GaugeMetricFamily("bridge_ledger_balanced", "Whether both sides are equal.")
+        balanced.add_metric([], float(self._ledger.balanced()))
+        yield balanced
+
+    def _events(self) -> Iterator[Metric]:
+        accepted = CounterMetricFamily(
+            "bridge_events_accepted", "Events accepted.", labels=["pipeline"]
+        )
+        ended = CounterMetricFamily(
+            "bridge_events", "Events by how they ended.", labels=["pipeline", "outcome"]
+        )
+        in_flight = GaugeMetricFamily(
+            "bridge_events_in_flight", "Events accepted and not ended.", labels=["pipeline"]
+        )
+        refusals = CounterMetricFamily(
+            "bridge_refusals",
+            "Events that failed or went to the dead letter, by why.",
+            labels=["pipeline", "reason"],
+        )
+        for name, pipeline in self._ledger.pipelines.items():
+            events = pipeline.events
+            accepted.add_metric([name], events.accepted_total)
+            in_flight.add_metric([name], events.in_flight)
+            for outcome, count in events.outcomes().items():
+                ended.add_metric([name, outcome], count)
+            for reason, count in events.refusals.items():
+                refusals.add_metric([name, reason], count)
+        return iter((accepted, ended, in_flight, refusals))
+
+    def _deliveries(self) -> Iterator[Metric]:
+        taken = CounterMetricFamily(
+            "bridge_deliveries_taken", "Deliveries taken in.", labels=["source"]
+        )
+        ended = CounterMetricFamily(
+            "bridge_deliveries", "Deliveries by how they ended.", labels=["source", "outcome"]
+        )
+        open_ = GaugeMetricFamily("bridge_in_flight", "Deliveries still open.", labels=["source"])
+        for name, deliveries in self._ledger.sources.items():
+            taken.add_metric([name], deliveries.taken_total)
+            open_.add_metric([name], deliveries.open)
+            for outcome, count in deliveries.outcomes().items():
+                ended.add_metric([name, outcome], count)
+        return iter((taken, ended, open_))
+
+    def _steps(self) -> Iterator[Metric]:
+        seconds = HistogramMetricFamily(
+            "bridge_step_seconds", "Duration of a step, in seconds.", labels=["pipeline", "step"]
+        )
+        for name, pipeline in self._ledger.pipelines.items():
+            for step, histogram in pipeline.steps.items():
+                seconds.add_metric([name, step], _buckets(histogram), histogram.sum)
+        yield seconds
+
+    def _components(self) -> Metric:
+        up = GaugeMetricFamily(
+            "bridge_component_up",
+            "Whether the component's far end answered its last ping.",
+            labels=["pipeline", "component"],
+        )
+        for name, pipeline in self._ledger.pipelines.items():
+            for component, answered in pipeline.components.items():
+                up.add_metric([name, component], float(answered))
+        return up
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Return the cumulative counts by upper end, as the exposition format wants them."""
+    ends = [*map(str, histogram.bounds), "+Inf"]
+    return list(zip(ends, accumulate(histogram.buckets), strict=True))
