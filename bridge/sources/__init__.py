@@ -1,4 +1,6 @@
 """Where events come from: one file a kind."""
 
 #: kind → module:class, imported when a file names it.
-TYPES: dict[str, str] = {}
+TYPES: dict[str, str] = {
+    "seldon": "bridge.sources.seldon:SeldonSource",
+}
