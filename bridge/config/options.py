@@ -60,6 +60,8 @@ class ClientTlsOptions(Options):
 
     ca_file: str | None = None
     """File of PEM certificates to trust instead of the system's."""
+    ca_certs: str | None = None
+    """PEM certificates themselves, to trust beside the system's (Knative's K_CA_CERTS)."""
     cert_file: str | None = None
     """File with our own PEM certificate chain, for mutual TLS."""
     key_file: str | None = None
