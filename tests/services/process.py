@@ -49,7 +49,7 @@ class Process:
 
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE if self._pipes else None
-        with self.output.open("ab") as file, _on(self._cpu):
+        with self.output.open("ab") as file, on_cpu(self._cpu):
             self._popen = subprocess.Popen(
                 self.command,
                 cwd=self._folder,
@@ -128,8 +128,8 @@ class Process:
 
 
 @contextmanager
-def _on(cpu: int | None) -> Iterator[None]:
-    """Bind this thread to *cpu* for a moment: a process started meanwhile inherits it."""
+def on_cpu(cpu: int | None) -> Iterator[None]:
+    """Bind this thread to *cpu* for a moment: a process started meanwhile inherits it (Linux)."""
     if cpu is None:
         yield
         return
