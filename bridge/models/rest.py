@@ -10,7 +10,7 @@ answer's content type enters our world, so a server's own `ce-*` never name our 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from bridge.config.options import HttpClientOptions, Seconds
@@ -18,10 +18,13 @@ from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Rejected, Unavailable
 from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
+from bridge.transports.http import HttpClient, http_client, retry_after_seconds
 
 if TYPE_CHECKING:
     from bridge.protocols.port import RestProtocol
-    from bridge.transports.http import HttpClient
+
+#: Longest pause that a model's Retry-After can ask of us.
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 
 
 class RestModelOptions(HttpClientOptions):
@@ -58,8 +61,6 @@ class RestModel:
 
     async def __aenter__(self) -> Self:
         """Open the pool; connections are made when there is something to ask."""
-        from bridge.transports.http import http_client
-
         self._client = await self._stack.enter_async_context(http_client(self._options))
         return self
 
@@ -87,7 +88,13 @@ class RestModel:
             )
         except (Unavailable, EventError) as error:
             self._named(error)
-        return self._protocol.judge(answer.status, answer.headers, answer.body, self._who)
+        try:
+            return self._protocol.judge(answer.status, answer.headers, answer.body, self._who)
+        except Unavailable as error:
+            asked = retry_after_seconds(answer)
+            if asked is not None:
+                error.retry_after_seconds = min(asked, MAX_RETRY_AFTER_SECONDS)
+            raise
 
     async def ping(self) -> None:
         """Return if the server says that it is well, or has no page that would say so."""
@@ -105,7 +112,7 @@ class RestModel:
         """Return the request that one event becomes, as it stands on the wire."""
         request = Request(payload=Body(b"", JSON), id="<the event's puid>")
         headers, _ = self._protocol.call(request)
-        lines = [f"POST {self._target} HTTP/1.1", f"host: {urlsplit(self._options.url).netloc}"]
+        lines = [f"POST {self._target} HTTP/1.1", f"host: {_host(self._options.url)}"]
         lines += [f"{name.decode()}: {value.decode()}" for name, value in headers]
         return "\n".join((*lines, "", "<the event's data, or what preprocess made of it>"))
 
@@ -131,8 +138,12 @@ def _protocol(name: str) -> RestProtocol:
     raise AssertionError(f"protocol {name!r} passed the options, but is not known here")
 
 
+def _host(url: str) -> str:
+    """Return host and port of *url*, without the password that may stand before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def _who(options: RestModelOptions) -> str:
     """Return how errors call the model: its name if it has one, its URL without a password."""
-    parts = urlsplit(options.url)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    shown = urlsplit(options.url)._replace(netloc=_host(options.url), query="").geturl()
     return f"model {options.name!r} at {shown}" if options.name else f"model at {shown}"

@@ -18,7 +18,6 @@ reason: it could not ask the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ from bridge.core.errors import DecodeError, Rejected, Unavailable
 from bridge.core.event import shown
 from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
-from bridge.protocols.port import Headers, header, retry_after_seconds
+from bridge.protocols.port import Headers, header
 from bridge.protocols.seldon import REASON_PREFIX
 
 #: Answers that ask to be tried again, whoever wrote them.
@@ -47,17 +46,16 @@ class SeldonRest:
     def call(self, request: Request) -> tuple[Headers, bytes]:
         """Return the payload as it came, under the event's own puid."""
         payload = request.payload
-        own: Headers = (
+        own = (
             (b"content-type", (payload.content_type or JSON).encode("latin-1", "replace")),
             (b"seldon-puid", request.id.encode()),
         )
-        if request.headers:
-            own += tuple(line for line in request.headers if line[0] not in _NOT_FORWARDED)
-        return own, payload.data
+        if not request.headers:
+            return own, payload.data
+        forwarded = (line for line in request.headers if line[0] not in _NOT_FORWARDED)
+        return (*own, *forwarded), payload.data
 
-    def judge(
-        self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, who: str
-    ) -> Body:
+    def judge(self, status: int, headers: Headers, body: bytes, who: str) -> Body:
         """Return the answer unchanged, or raise what the table says."""
         answer = Body(body)
         error = verdict(status, answer, who=who)
@@ -66,8 +64,6 @@ class SeldonRest:
             if content_type is not None and content_type != b"application/json":
                 answer.content_type = content_type.decode("latin-1")
             return answer
-        if isinstance(error, Unavailable):
-            error.retry_after_seconds = retry_after_seconds(headers)
         raise error
 
 

@@ -117,7 +117,7 @@ class M:
         "data": {"names": ["yes", "no"], "tensor": {"shape": [1, 2], "values": [3, 4]}},
         "meta": {
             "tags": {"a": 2, "b": 1},
-            "metrics": [{"key": "k", "type": "COUNTER", "value": 1}],
+            "metrics": [metric],
         },
     }
 

@@ -7,7 +7,6 @@ import pytest
 from bridge.core.errors import BridgeError, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
-from bridge.protocols.port import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
 from bridge.protocols.seldon_rest import SeldonRest, verdict
 
 WRAPPER = (
@@ -100,7 +99,7 @@ def test_content_type_is_the_models() -> None:
     """The answer's own media type is kept; without one it is JSON."""
     protocol = SeldonRest()
 
-    said = protocol.judge(200, ((b"Content-Type", b"application/json; charset=utf-8"),), b"{}", "m")
+    said = protocol.judge(200, ((b"content-type", b"application/json; charset=utf-8"),), b"{}", "m")
 
     assert said.content_type == "application/json; charset=utf-8"
     assert protocol.judge(200, (), b"{}", "m").content_type == "application/json"
@@ -122,49 +121,3 @@ def test_call_is_the_payload_under_our_puid() -> None:
         (b"seldon-puid", b"p-1"),
         (b"x-request-id", b"7"),
     )
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ((), None),
-        (((b"Retry-After", b"3"),), 3.0),
-        (((b"retry-after", b" 0 "),), 0.0),
-        (((b"retry-after", b"9" * 400),), MAX_RETRY_AFTER_SECONDS),
-        (((b"retry-after", b"-3"),), None),
-        (((b"retry-after", b"soon"),), None),
-        (((b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),), None),
-        (
-            (
-                (b"date", b"Wed, 21 Oct 2015 07:27:30 GMT"),
-                (b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),
-            ),
-            30.0,
-        ),
-        (
-            (
-                (b"date", b"Wed, 21 Oct 2015 07:28:30 GMT"),
-                (b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),
-            ),
-            0.0,
-        ),
-        (
-            (
-                (b"date", b"Wed, 21 Oct 2015 07:28:30"),
-                (b"retry-after", b"Wed, 21 Oct 2015 07:28:00 GMT"),
-            ),
-            None,
-        ),
-    ],
-)
-def test_retry_after(headers: tuple[tuple[bytes, bytes], ...], expected: float | None) -> None:
-    """Seconds or a date, never negative, never beyond the cap; nonsense is none."""
-    assert expected == retry_after_seconds(headers)
-
-
-def test_retry_after_travels_with_the_outage() -> None:
-    """Whoever tries again learns when to."""
-    with pytest.raises(Unavailable) as caught:
-        SeldonRest().judge(503, ((b"Retry-After", b"7"),), b"", "m")
-
-    assert caught.value.retry_after_seconds == 7.0

@@ -1,0 +1,232 @@
+"""A model behind HTTP on real sockets: what goes over the wire, and what an answer becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bridge.core.errors import DeadlineExceeded, Rejected, Unavailable
+from bridge.core.payload import Body
+from bridge.core.ports import Request
+from bridge.models.rest import RestModel, RestModelOptions
+from tests.fakes_seldon import ScriptedServer, scripted
+
+IRIS = b'{"data": { "ndarray": [[1,2,3,4]]}}'
+ANSWER = b'{"data":{"names":["t:0"],"ndarray":[[0.5]]},"meta":{}}\n'
+JSON = "Content-Type: application/json"
+
+
+def request(data: bytes = IRIS, **more: Any) -> Request:
+    return Request(payload=Body(data), id="a41b", **more)
+
+
+def rest(url: str, **options: Any) -> RestModel:
+    return RestModel(RestModelOptions(url=url, **options))
+
+
+@asynccontextmanager
+async def asking(
+    *answers: bytes | None, **options: Any
+) -> AsyncIterator[tuple[ScriptedServer, RestModel]]:
+    """Enter a server that gives *answers*, and a model of *options* that asks it."""
+    async with ScriptedServer(*answers) as server, rest(server.url, **options) as model:
+        yield server, model
+
+
+async def test_published_request_goes_out_as_it_came() -> None:
+    """The event's bytes are the body, under the external API's path and the event's own puid."""
+    async with asking(scripted(200, ANSWER, JSON)) as (server, model):
+        answer = await model.predict(request(headers=((b"traceparent", b"00-1a-2b-01"),)))
+
+    (asked,) = server.requests
+    assert answer == Body(ANSWER, "application/json")
+    assert asked.first_line == "POST /api/v1.0/predictions HTTP/1.1"
+    assert asked.body == IRIS
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.headers["seldon-puid"] == "a41b"
+    assert asked.headers["traceparent"] == "00-1a-2b-01"
+    assert "accept-encoding" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"data": {"ndarray": [[1.10, 1e300, 123456789012345678901234567890]]}}',
+        b'{ "strData" : "\\u00e4\\u2028" }\r\n',
+        b'{"jsonData": {"b": 1, "a": 2, "b": 3, "f": 0.1000000000000000055511151231257827}}',
+    ],
+)
+async def test_bytes_pass_unchanged_both_ways(data: bytes) -> None:
+    """Digits, blanks, escapes, order and doubled keys: nothing is parsed and written anew."""
+    async with asking(scripted(200, data, JSON)) as (server, model):
+        answer = await model.predict(request(data))
+
+    assert answer.data == data
+    assert server.requests[0].body == data
+
+
+async def test_base_path_and_own_path() -> None:
+    """The URL may have a path of its own, and `path` takes the place of the protocol's."""
+    async with ScriptedServer(scripted(200, ANSWER, JSON)) as server:
+        async with rest(server.url + "/seldon/default/iris/") as model:
+            await model.predict(request())
+        async with rest(server.url, path="predict") as model:
+            await model.predict(request())
+
+    assert [asked.first_line for asked in server.requests] == [
+        "POST /seldon/default/iris/api/v1.0/predictions HTTP/1.1",
+        "POST /predict HTTP/1.1",
+    ]
+
+
+async def test_servers_own_headers_stay_outside() -> None:
+    """A server that answers with `ce-` headers names no event of ours: only bytes come back."""
+    answer = scripted(200, ANSWER, JSON, "Ce-Id: theirs", "Ce-Type: theirs", "Seldon-Puid: other")
+
+    async with asking(answer) as (_server, model):
+        assert await model.predict(request()) == Body(ANSWER, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "text"),
+    [
+        (scripted(200, b"<html>"), Rejected, "garbage"),
+        (scripted(200, b""), Rejected, "an empty body"),
+        (scripted(200, b'{"status":{"status":"FAILURE","info":"no"}}'), Rejected, "no"),
+        (scripted(400, b"what?"), Rejected, "answered 400: 'what\\?'"),
+        (scripted(503, b""), Unavailable, "answered 503"),
+        (scripted(500, b"oops"), Unavailable, "answered 500: 'oops'"),
+        (b"", Unavailable, ""),
+        (b"garbage\r\n\r\n", Unavailable, ""),
+    ],
+)
+async def test_every_error_names_the_model(
+    answer: bytes, expected: type[Exception], text: str
+) -> None:
+    """Garbage is a verdict, silence an outage, and each text has the model's name and URL."""
+    async with asking(answer, name="iris") as (server, model):
+        with pytest.raises(expected, match=f"^model 'iris' at {server.url}.*{text}"):
+            await model.predict(request())
+
+
+async def test_wrappers_error_is_a_verdict_even_with_500() -> None:
+    """A user's exception in the original wrapper is not worth another try."""
+    body = (
+        b'{"status":{"code":-1,"info":"shape","reason":"MICROSERVICE_INTERNAL_ERROR","status":1}}'
+    )
+
+    async with asking(scripted(500, body, JSON)) as (_server, model):
+        with pytest.raises(Rejected, match="MICROSERVICE_INTERNAL_ERROR: shape"):
+            await model.predict(request())
+
+
+@pytest.mark.parametrize(("said", "expected"), [("7", 7.0), ("99999", 3600.0), ("soon", None)])
+async def test_retry_after_travels(said: str, expected: float | None) -> None:
+    """A server that says when to come back is heard, an hour at most."""
+    async with asking(scripted(429, b"", f"Retry-After: {said}")) as (_server, model):
+        with pytest.raises(Unavailable) as caught:
+            await model.predict(request())
+
+    assert caught.value.retry_after_seconds == expected
+
+
+async def test_server_that_is_down_is_unavailable() -> None:
+    """Nothing listens: an outage with the model's URL, from predict and from ping."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+        async with rest(url) as model:
+            with pytest.raises(Unavailable, match=f"^model at {url}"):
+                await model.predict(request())
+            with pytest.raises(Unavailable, match=f"^model at {url}"):
+                await model.ping()
+
+
+async def test_silent_server_is_given_up_at_the_time_out() -> None:
+    """An answer that does not come within timeout_seconds is DeadlineExceeded."""
+    async with asking(None, name="iris", timeout_seconds=0.05) as (server, model):
+        with pytest.raises(DeadlineExceeded, match=f"^model 'iris' at {server.url}"):
+            await model.predict(request())
+
+
+async def test_events_own_deadline_is_shorter_than_the_time_out() -> None:
+    """The time that is left for the event bounds the call."""
+    async with asking(None) as (_server, model):
+        deadline = asyncio.get_running_loop().time() + 0.05
+
+        with pytest.raises(DeadlineExceeded):
+            await model.predict(request(deadline=deadline))
+
+
+async def test_an_event_without_time_is_not_sent() -> None:
+    """When the deadline is past the server is not bothered."""
+    async with asking(scripted(200, ANSWER)) as (server, model):
+        with pytest.raises(DeadlineExceeded, match="was not asked"):
+            await model.predict(request(deadline=0.0))
+
+    assert server.requests == []
+
+
+async def test_answer_over_the_limit_is_refused() -> None:
+    """An answer larger than max_response_bytes is a verdict with the model's name."""
+    limit = len(ANSWER) - 1
+
+    async with asking(scripted(200, ANSWER, JSON), max_response_bytes=limit) as (
+        server,
+        model,
+    ):
+        with pytest.raises(Rejected, match=f"^model at {server.url}"):
+            await model.predict(request())
+
+
+async def test_two_at_once_are_two_on_the_wire() -> None:
+    """A call does not wait for another one's answer."""
+    async with asking(None, scripted(200, ANSWER, JSON), timeout_seconds=5.0) as (server, model):
+        first = asyncio.create_task(model.predict(request()))
+        await server.asked.wait()
+
+        second = await model.predict(request())
+
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    assert second.data == ANSWER
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_ping_asks_for_health(status: int) -> None:
+    """A server that is well answers 200; an executor has no such page, and serves."""
+    async with asking(scripted(status, b"")) as (server, model):
+        await model.ping()
+
+    assert server.requests[0].first_line == "GET /health/status HTTP/1.1"
+
+
+async def test_ping_of_an_ill_server_is_unavailable() -> None:
+    """A server that says 503 of itself is not available, and the text says who."""
+    async with asking(scripted(503, b"")) as (server, model):
+        with pytest.raises(Unavailable, match=f"^model at {server.url} answered 503"):
+            await model.ping()
+
+
+def test_describe_is_the_request_that_would_be_sent() -> None:
+    """`check --connect` prints where and how the model is asked."""
+    assert rest("http://iris:9000/base").describe().split("\n")[:4] == [
+        "POST /base/api/v1.0/predictions HTTP/1.1",
+        "host: iris:9000",
+        "content-type: application/json",
+        "seldon-puid: <the event's puid>",
+    ]
+
+
+def test_password_in_the_url_is_never_shown() -> None:
+    """Errors and `check --connect` name the server without the credentials of its URL."""
+    model = rest("http://user:secret@iris:9000")
+
+    assert "secret" not in model.describe() + model._who
