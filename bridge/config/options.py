@@ -7,6 +7,8 @@ these classes, so they are the documentation.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
@@ -42,6 +44,14 @@ class Options(BaseModel):
             if bool not in kinds and (int in kinds or float in kinds):
                 raise PydanticCustomError("number_type", "expected a number")
         return value
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show no password of a URL; pydantic's own secrets hide themselves."""
+        for name, value in super().__repr_args__():
+            yield name, _USERINFO.sub("//***@", value) if isinstance(value, str) else value
+
+
+_USERINFO = re.compile(r"//[^/@\s]*@")
 
 
 class RetryOptions(Options):

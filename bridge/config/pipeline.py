@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bridge.config.options import Options, RetryOptions, Seconds
 from bridge.config.template import placeholders
@@ -46,6 +46,8 @@ class FilterOptions(Options):
 
 class DialectOptions(Options):
     """One filter in the words of a Knative Trigger's `filters`: exactly one of these."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     exact: dict[str, str] | None = None
     """Attributes that must be equal to these values."""

@@ -123,7 +123,7 @@ def _kind(member: Any, metadata: tuple[Any, ...]) -> str:
         words = "section" if inner == "anything" else f"section of names, each {inner}"
     elif isinstance(member, type) and issubclass(member, BaseModel):
         words = "section"
-    unit = " character(s)" if member in (str, SecretStr) else " of them"
+    unit = "character" if member in (str, SecretStr) else "item"
     return ", ".join([words, *(limit for item in metadata for limit in _limits(item, unit))])
 
 
@@ -132,7 +132,8 @@ def _limits(metadata: Any, unit: str) -> Iterator[str]:
     for name, words in _LIMITS.items():
         limit = getattr(metadata, name, None)
         if limit is not None:
-            yield words.format(limit) + (unit if name.endswith("_length") else "")
+            counted = f" {unit}{'' if limit == 1 else 's'}" if name.endswith("_length") else ""
+            yield words.format(limit) + counted
     for item in getattr(metadata, "metadata", ()):
         yield from _limits(item, unit)
 

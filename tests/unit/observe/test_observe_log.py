@@ -131,7 +131,7 @@ def test_a_traceback_shows_no_local_variables(stream, format):
 
     text = stream.getvalue()
     assert "ValueError" in text
-    assert "test_log.py" in text
+    assert "test_observe_log.py" in text
     assert local not in text
     assert SECRET not in text
     assert "\x1b" not in text
