@@ -123,6 +123,8 @@ class LocalModel:
         if request.deadline is None:
             return await self._predict(request)
         left = request.deadline - self._clock.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(f"{self._name} was not asked: the event's time is used up")
         try:
             async with asyncio.timeout(left):
                 return await self._predict(request)
