@@ -3,7 +3,9 @@
     run(f) ─▶ queue ─▶ thread ─▶ call_soon_threadsafe ─▶ (answer, error)
 
 Own threads and not an executor's: those are joined when the process ends, so that one
-endless call of a user would keep the process from ending; and a call costs half as much.
+endless call of a user would keep the process from ending. And where many calls wait, each
+costs 5 µs on the loop's core where an executor's costs 14 (uvloop, 100 at once); a single
+one costs the same 50 µs, which is what waking a thread and the loop takes.
 """
 
 from __future__ import annotations
@@ -73,21 +75,27 @@ class Threads:
 def _work(jobs: queue.SimpleQueue[_Job | None]) -> None:
     """Do one call after the other until None comes."""
     while (job := jobs.get()) is not None:
-        loop, outcome, context, function, args, kwargs = job
-        if outcome.cancelled():
-            continue  # nobody waits any more, and it has not begun
-        answer: Any = None
-        error: BaseException | None = None
-        try:
-            answer = context.run(function, *args, **kwargs)
-        except BaseException as raised:  # noqa: BLE001  # user code; the caller is told all of it
-            error = raised
-        try:
-            loop.call_soon_threadsafe(_settle, outcome, answer, error)
-        except RuntimeError:
-            return  # the loop is closed: the process ends, and nobody waits
-        # What an event held is free before the next one comes, which may take hours.
-        del job, loop, outcome, context, function, args, kwargs, answer, error
+        if not _do(job):
+            return
+        del job  # what an event held is free before the next one comes, which may take hours
+
+
+def _do(job: _Job) -> bool:
+    """Call what *job* says and tell the loop; return False if there is no loop any more."""
+    loop, outcome, context, function, args, kwargs = job
+    if outcome.cancelled():
+        return True  # nobody waits any more, and it has not begun
+    answer: Any = None
+    error: BaseException | None = None
+    try:
+        answer = context.run(function, *args, **kwargs)
+    except BaseException as raised:  # noqa: BLE001  # user code; the caller is told all of it
+        error = raised
+    try:
+        loop.call_soon_threadsafe(_settle, outcome, answer, error)
+    except RuntimeError:
+        return False  # the loop is closed: the process ends, and nobody waits
+    return True
 
 
 def _settle(outcome: asyncio.Future[Outcome], answer: Any, error: BaseException | None) -> None:

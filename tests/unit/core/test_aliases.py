@@ -210,3 +210,58 @@ def test_v2_types_are_names_only() -> None:
     assert not isinstance({}, InferRequest)
     with pytest.raises(NotImplementedError, match="take and return dicts"):
         InferRequest(model_name="m", infer_inputs=[])
+
+
+async def test_what_the_bases_do_themselves() -> None:
+    """A user's method may call its base: it changes nothing, loads, and refuses to predict."""
+    aliases.install()
+    import kfserving  # type: ignore[import-not-found]  # stood in for at run time
+    import kserve
+
+    new, old = kserve.Model("m"), kfserving.KFModel("m")
+    found = [
+        await new.preprocess({"x": 1}, {}),
+        await new.postprocess({"x": 2}, {}, {}),
+        old.preprocess({"x": 3}),
+        old.postprocess({"x": 4}),
+        new.load(),
+        old.load(),
+    ]
+
+    assert found == [{"x": 1}, {"x": 2}, {"x": 3}, {"x": 4}, True, True]
+    for model in (new, old):
+        with pytest.raises(NotImplementedError, match="the model of its own pipeline"):
+            await model.predict({})
+    with pytest.raises(RuntimeError, match=r"^KFServer\.start is called"):
+        kfserving.KFServer().start([])
+
+
+def test_the_errors_that_files_raise() -> None:
+    """The errors have the attributes and texts of the packages' own."""
+    aliases.install()
+    from kserve import errors
+    from seldon_core.flask_utils import (  # type: ignore[import-not-found]  # stood in for
+        SeldonMicroserviceException,
+    )
+
+    texts = [
+        str(error)
+        for error in (
+            errors.InferenceError("failed", status="500"),
+            errors.InvalidInput("wrong"),
+            errors.ModelMissingError("/models"),
+            errors.ModelNotFound("m"),
+            errors.ModelNotReady("m", "loading"),
+        )
+    ]
+    status = SeldonMicroserviceException("bad", status_code=422, reason="R")
+
+    assert texts == [
+        "failed",
+        "wrong",
+        "/models",
+        "Model with name m does not exist.",
+        "Model with name m is not ready. loading",
+    ]
+    assert status.status_code == 422
+    assert status.to_dict() == {"status": {"status": 1, "info": "bad", "code": -1, "reason": "R"}}

@@ -205,3 +205,23 @@ def test_a_file_that_failed_is_read_again(tmp_path: Path) -> None:
     write(tmp_path, "mine.py", "class Mine: mended = True")
 
     assert vars(load_class("mine.py:Mine", tmp_path))["mended"] is True
+
+
+def test_a_file_whose_name_is_no_module(tmp_path: Path) -> None:
+    """A file with a dash in its name cannot be imported by name, and is loaded all the same."""
+    write(tmp_path, "my-file.py", "class Mine: pass")
+
+    cls = load_class("my-file.py:Mine", tmp_path)
+
+    assert cls is load_class("my-file.py:Mine", tmp_path)
+    assert sys.modules[cls.__module__].__file__ == str(tmp_path.resolve() / "my-file.py")
+
+
+def test_a_module_that_a_file_misses_is_the_files_error(tmp_path: Path) -> None:
+    """A missing import of the file is not taken for the missing file."""
+    file = write(tmp_path, "mine.py", "import other_that_is_missing")
+
+    assert refused("mine:Mine", tmp_path) == (
+        f"type 'mine:Mine': {file.resolve()}:1: "
+        "ModuleNotFoundError: No module named 'other_that_is_missing'"
+    )

@@ -394,3 +394,15 @@ async def test_leaving_twice_closes_once(tmp_path: Path) -> None:
 def test_numpy_is_what_the_tests_think() -> None:
     """A transposed array is not contiguous: the case that orjson alone refuses."""
     assert not np.array([[1, 2], [3, 4]]).T.flags.c_contiguous
+
+
+async def test_the_arguments_of_a_class_written_in_c_are_its_own_affair(tmp_path: Path) -> None:
+    """A constructor without a signature is called as it is, and its own error is said."""
+    text = """
+        class T(int):
+            def preprocess(self, payload, ctx):
+                return int(self)
+    """
+
+    async with transformer(tmp_path, text) as steps:
+        assert await steps.preprocess(Body(b""), context()) == Body(b"0")
