@@ -46,22 +46,15 @@ def check_attributes(attributes: Mapping[str, str], where: Where | None = None) 
     what was expected. URIs are not parsed: RFC 3986's grammar would refuse sources that are
     in use everywhere; a `dataschema` must at least be absolute.
     """
-    missing = [name for name in REQUIRED if name not in attributes]
-    if missing:
-        names = ", ".join(repr(name) for name in missing)
-        found = f" ({', '.join(where(name) for name in missing)})" if where else ""
-        plural = "attributes" if len(missing) > 1 else "attribute"
-        verb = "are" if len(missing) > 1 else "is"
-        raise DecodeError(f"{plural} {names}{found} {verb} missing: expected a CloudEvent")
-    version = attributes["specversion"]
-    if version not in SPECVERSIONS:
-        raise _refused("specversion", version, "'1.0' or '0.3'", where)
-    for name, value in attributes.items():
-        check_name(name, version, where)
-        check_string(name, value, where)
-        expected = _expected(name, value, version)
-        if expected is not None:
-            raise _refused(name, value, expected, where)
+    if not _is_plain(attributes):
+        _explain(attributes, where)
+
+
+def check_names(attributes: Mapping[str, str]) -> None:
+    """Raise DecodeError if a name in *attributes* may not name one: before any is written."""
+    if not _known_names.issuperset(attributes):
+        for name in attributes:
+            check_name(name, attributes.get("specversion", "1.0"))
 
 
 def check_name(name: str, version: str, where: Where | None = None) -> None:
@@ -69,8 +62,10 @@ def check_name(name: str, version: str, where: Where | None = None) -> None:
 
     0.3 flattens a map attribute to `attribute-key` over HTTP, so its names may hold dashes.
     """
-    pattern = _NAME_03 if version == "0.3" else _NAME
-    if pattern.fullmatch(name) is None or name == "data":
+    if _NAME.fullmatch(name) is not None and name != "data":
+        if len(_known_names) < _MAX_KNOWN_NAMES:
+            _known_names.add(name)
+    elif version != "0.3" or _NAME_03.fullmatch(name) is None or name == "data":
         at = f" ({where(name)})" if where else ""
         raise DecodeError(
             f"attribute name {shown(name)}{at} is invalid: expected a-z and 0-9, not 'data'"
@@ -122,6 +117,46 @@ def shown(value: object, limit: int = 60) -> str:
     return f"{quoted}…" if len(text) > limit else quoted
 
 
+def _is_plain(attributes: Mapping[str, str]) -> bool:
+    """Whether *attributes* are those of a valid event, as far as that is cheap to say.
+
+    True is certain; False means: look closely. What `str.isprintable` lets pass holds no
+    control character, surrogate or noncharacter.
+    """
+    get = attributes.get
+    time, content_type = get("time"), get("datacontenttype")
+    return (
+        _known_names.issuperset(attributes)
+        and all(map(str.isprintable, attributes.values()))
+        and get("specversion") == "1.0"
+        and bool(get("id") and get("source") and get("type"))
+        and get("subject") != ""
+        and (time is None or is_timestamp(time))
+        and (content_type is None or is_media_type(content_type))
+        and "dataschema" not in attributes
+    )
+
+
+def _explain(attributes: Mapping[str, str], where: Where | None) -> None:
+    """Raise DecodeError, saying what is wrong, unless nothing is."""
+    missing = [name for name in REQUIRED if name not in attributes]
+    if missing:
+        names = ", ".join(repr(name) for name in missing)
+        found = f" ({', '.join(where(name) for name in missing)})" if where else ""
+        subject = "attributes" if len(missing) > 1 else "attribute"
+        verb = "are" if len(missing) > 1 else "is"
+        raise DecodeError(f"{subject} {names}{found} {verb} missing: expected a CloudEvent")
+    version = attributes["specversion"]
+    if version not in SPECVERSIONS:
+        raise _refused("specversion", version, "'1.0' or '0.3'", where)
+    for name, value in attributes.items():
+        check_name(name, version, where)
+        check_string(name, value, where)
+        expected = _expected(name, value, version)
+        if expected is not None:
+            raise _refused(name, value, expected, where)
+
+
 def _refused(name: str, value: object, expected: str, where: Where | None) -> DecodeError:
     at = f" ({where(name)})" if where else ""
     found = "empty" if value == "" else shown(value)
@@ -151,6 +186,10 @@ def _days(month: str) -> int:
     year, number = int(month[:4]), int(month[5:])
     return monthrange(year or 4, number)[1]
 
+
+#: Names seen and found good, up to a number that no honest stream of events reaches.
+_MAX_KNOWN_NAMES: Final = 1024
+_known_names: set[str] = set(CORE)
 
 _NAME = re.compile(r"[a-z0-9]+")
 _NAME_03 = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
