@@ -58,7 +58,7 @@ async def test_counts_every_right_reply(rate: float | None) -> None:
     async with answering(right) as url:
         result = await Load(url, connections=4, events=200, rate=rate, exact=True).run()
 
-    assert (200, 200, 0, 0) == (result.sent, result.right, result.wrong, result.lost)
+    assert (result.sent, result.right, result.wrong, result.lost) == (200, 200, 0, 0)
     assert 0.0 < result.p50_ms <= result.p99_ms
 
 
@@ -71,7 +71,7 @@ async def test_counts_a_closed_connection_as_lost() -> None:
     async with answering(answer) as url:
         result = await Load(url, connections=4, events=100).run()
 
-    assert (100, 99, 0, 1) == (result.sent, result.right, result.wrong, result.lost)
+    assert (result.sent, result.right, result.wrong, result.lost) == (100, 99, 0, 1)
     assert "connection lost" in result.complaints[0]
 
 
@@ -86,7 +86,7 @@ async def test_counts_an_answer_to_another_request_as_wrong() -> None:
     async with answering(answer) as url:
         result = await Load(url, connections=4, events=100).run()
 
-    assert (100, 99, 1, 0) == (result.sent, result.right, result.wrong, result.lost)
+    assert (result.sent, result.right, result.wrong, result.lost) == (100, 99, 1, 0)
     assert "ce-requestid" in result.complaints[0]
 
 
@@ -99,5 +99,5 @@ async def test_counts_a_reply_given_twice_as_wrong() -> None:
     async with answering(answer) as url:
         result = await Load(url, connections=4, events=100).run()
 
-    assert 1 == result.wrong
+    assert result.wrong == 1
     assert "nobody asked for" in result.complaints[0]

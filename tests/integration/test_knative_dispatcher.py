@@ -38,12 +38,12 @@ async def test_delivers_binary_events_and_asks_for_a_reply(
         outcome = await knative_dispatcher.deliver(EVENT, subscriber.url)
 
     (request,) = subscriber.received
-    assert "reply" == request.headers["prefer"]
+    assert request.headers["prefer"] == "reply"
     assert EVENT["id"] == request.headers["ce-id"]
     assert EVENT["type"] == request.headers["ce-type"]
-    assert "application/json" == request.headers["content-type"]
-    assert b'{"data":{"ndarray":[[1,2,3,4]]}}' == request.body
-    assert (202, "") == (outcome.code, outcome.error)
+    assert request.headers["content-type"] == "application/json"
+    assert request.body == b'{"data":{"ndarray":[[1,2,3,4]]}}'
+    assert (outcome.code, outcome.error) == (202, "")
 
 
 async def test_delivers_0_3_as_0_3(knative_dispatcher: KnativeDispatcher) -> None:
@@ -51,7 +51,7 @@ async def test_delivers_0_3_as_0_3(knative_dispatcher: KnativeDispatcher) -> Non
     async with receiving() as subscriber:
         await knative_dispatcher.deliver({**EVENT, "specversion": "0.3"}, subscriber.url)
 
-    assert "0.3" == subscriber.received[0].headers["ce-specversion"]
+    assert subscriber.received[0].headers["ce-specversion"] == "0.3"
 
 
 async def test_delivers_structured_events_where_the_trigger_says_json(
@@ -61,7 +61,7 @@ async def test_delivers_structured_events_where_the_trigger_says_json(
     async with receiving() as subscriber:
         await knative_dispatcher.deliver(EVENT, subscriber.url, spec={"format": "json"})
 
-    assert "application/cloudevents+json" == subscriber.received[0].headers["content-type"]
+    assert subscriber.received[0].headers["content-type"] == "application/cloudevents+json"
 
 
 async def test_forwards_a_reply(knative_dispatcher: KnativeDispatcher) -> None:
@@ -73,7 +73,7 @@ async def test_forwards_a_reply(knative_dispatcher: KnativeDispatcher) -> None:
     assert REPLY.headers["Ce-Id"] == forwarded.headers["ce-id"]
     assert REPLY.headers["Ce-Type"] == forwarded.headers["ce-type"]
     assert REPLY.body == forwarded.body
-    assert (202, "") == (outcome.code, outcome.error)
+    assert (outcome.code, outcome.error) == (202, "")
 
 
 async def test_retries_503_but_not_400(knative_dispatcher: KnativeDispatcher) -> None:
@@ -84,8 +84,8 @@ async def test_retries_503_but_not_400(knative_dispatcher: KnativeDispatcher) ->
     async with receiving(Answer(status=400, body=b"no event")) as strict:
         refused = await knative_dispatcher.deliver(EVENT, strict.url, spec=spec)
 
-    assert (3, 202, "") == (len(down.received), recovered.code, recovered.error)
-    assert (1, 400, b"no event") == (len(strict.received), refused.code, refused.body)
+    assert (len(down.received), recovered.code, recovered.error) == (3, 202, "")
+    assert (len(strict.received), refused.code, refused.body) == (1, 400, b"no event")
     assert "expected 2xx, got 400" in refused.error
 
 
@@ -123,11 +123,11 @@ async def test_a_dead_letter_says_where_and_why(knative_dispatcher: KnativeDispa
 
     (letter,) = dead_letters.received
     assert EVENT["id"] == letter.headers["ce-id"]
-    assert "422" == letter.headers["ce-knativeerrorcode"]
+    assert letter.headers["ce-knativeerrorcode"] == "422"
     assert subscriber.url == letter.headers["ce-knativeerrordest"]
-    assert b"too few columns" == base64.b64decode(letter.headers["ce-knativeerrordata"])
+    assert base64.b64decode(letter.headers["ce-knativeerrordata"]) == b"too few columns"
     assert "prefer" not in letter.headers
-    assert (202, "") == (outcome.code, outcome.error)
+    assert (outcome.code, outcome.error) == (202, "")
 
 
 async def test_dies_of_an_error_body_above_768_bytes(
@@ -140,7 +140,7 @@ async def test_dies_of_an_error_body_above_768_bytes(
         async with receiving(Answer(status=400, body=b"x" * 769)) as long:
             dead = await knative_dispatcher.deliver(EVENT, long.url, dead_letter=dead_letters.url)
 
-    assert (202, "") == (fine.code, fine.panic)
+    assert (fine.code, fine.panic) == (202, "")
     assert "index out of range" in dead.panic
 
 

@@ -18,9 +18,9 @@ async def test_answers_the_published_request(seldon_iris: SeldonMicroservice, pa
     ):
         body = orjson.loads(await answer.read())
 
-    assert 200 == answer.status
-    assert ["t:0", "t:1", "t:2"] == body["data"]["names"]
-    assert 1.0 == pytest.approx(sum(body["data"]["ndarray"][0]))
+    assert answer.status == 200
+    assert body["data"]["names"] == ["t:0", "t:1", "t:2"]
+    assert pytest.approx(sum(body["data"]["ndarray"][0])) == 1.0
 
 
 async def test_a_bad_shape_is_an_error_of_its_own_form(seldon_iris: SeldonMicroservice) -> None:
@@ -31,5 +31,5 @@ async def test_a_bad_shape_is_an_error_of_its_own_form(seldon_iris: SeldonMicros
     ):
         body = orjson.loads(await answer.read())
 
-    assert 500 == answer.status
+    assert answer.status == 500
     assert body["status"]["reason"].startswith("MICROSERVICE_")

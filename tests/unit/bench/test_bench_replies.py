@@ -117,4 +117,4 @@ def test_the_stub_answers_each_of_several_requests_in_any_pieces() -> None:
         stub.data_received(stream[begin : begin + 7])
 
     statuses = [part[:3] for part in written.content.split(b"HTTP/1.1 ")[1:]]
-    assert [b"200", b"200", b"400", b"200"] == statuses
+    assert statuses == [b"200", b"200", b"400", b"200"]

@@ -71,7 +71,7 @@ def test_two_at_once_make_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(10)
 
-    assert 1 == len(made)
+    assert len(made) == 1
 
 
 def test_content_is_names_and_bytes(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_content_is_names_and_bytes(tmp_path: Path) -> None:
 
     digests = {content_of(folder) for folder in folders}
 
-    assert 3 == len(digests)
+    assert len(digests) == 3
     assert content_of(folders[0]) == content_of(folders[0])
 
 
