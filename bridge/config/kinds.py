@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel
@@ -17,6 +15,7 @@ from bridge.config.problems import KeyPath, Problems, did_you_mean
 from bridge.config.shape import options_of
 from bridge.config.validate import parse_raw
 from bridge.core.errors import ConfigError
+from bridge.core.loading import load_class
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -53,8 +52,8 @@ def kind_of(
     """Return the class that `type:` of the section at *path* names.
 
     *types* are the kinds of a *room* (kind → `module:Class`); another `module:Class` is a
-    user's own, looked for beside the file first. What is wrong goes to *problems*, and None
-    comes back; without *problems* it is raised as ConfigError.
+    user's own, looked for beside the file first (`bridge.core.loading`). What is wrong goes
+    to *problems*, and None comes back; without *problems* it is raised as ConfigError.
     """
     own = Problems() if problems is None else problems
     cls: type[Any] | None = None
@@ -107,31 +106,16 @@ def choose(
     return chosen
 
 
-def import_class(target: str, folder: Path | None = None) -> type[Any]:
-    """Return the class that *target*, `module:Class`, names; raise ConfigError if none.
+def import_class(target: str) -> type[Any]:
+    """Return the class that *target*, `module:Class` of a room's table, names.
 
-    *folder* is looked in first, from then on: modules of a user import each other.
+    Raise ConfigError where something that it needs is not installed.
     """
     module_name, _, class_name = target.partition(":")
-    if not module_name or not class_name.isidentifier():
-        raise ConfigError(f"'{target}' names no class: expected module:Class")
-    if folder is not None and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     try:
-        module = importlib.import_module(module_name)
+        found: type[Any] = getattr(importlib.import_module(module_name), class_name)
     except ImportError as error:
         raise ConfigError(f"'{target}' cannot be imported: {error}") from error
-    except Exception as error:  # a user's module runs here
-        raise ConfigError(
-            f"'{target}' cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
-        raise ConfigError(
-            f"module '{module_name}' has no class '{class_name}'"
-            + did_you_mean(class_name, sorted(classes))
-        )
     return found
 
 
@@ -148,7 +132,7 @@ def _class_at(document: Document, path: KeyPath, types: Mapping[str, str], room:
     if kind in types:
         return import_class(types[kind])
     if ":" in kind:
-        return import_class(kind, document.folder)
+        return load_class(kind, document.folder)
     raise ConfigError(f"'{kind}' is none of {room}{did_you_mean(kind, known)}")
 
 

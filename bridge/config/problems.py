@@ -26,7 +26,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: "
-        return f"{where}{dotted(self.path)}: {self.text}" if self.path else where + self.text
+        text = " ".join(self.text.splitlines())
+        return f"{where}{dotted(self.path)}: {text}" if self.path else where + text
 
 
 class Problems:

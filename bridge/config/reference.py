@@ -21,7 +21,8 @@ from bridge.config.options import Options
 from bridge.config.pipeline import FileOptions, StepOptions
 from bridge.config.shape import annotation_at, in_words, options_of, section_of, type_of
 
-#: Kinds by room, each with its options: {"sources": {"http": HttpSourceOptions}}.
+#: Kinds by room, each with its options: {"sources": {"http": HttpSourceOptions}}. A kind with
+#: a colon stands for every class of a user's own.
 Kinds = Mapping[str, Mapping[str, type[BaseModel]]]
 
 #: The sections of a pipeline that a room's kinds stand in, and what may stand around them.
@@ -111,7 +112,8 @@ def schema(kinds: Kinds) -> dict[str, Any]:
             kind: _variant(kind, defs[names[cls]], outer)
             for kind, cls in kinds.get(room, {}).items()
         }
-        made[room] = {"oneOf": [*variants.values(), _OWN_CLASS]}
+        own = [] if any(":" in kind for kind in variants) else [_OWN_CLASS]
+        made[room] = {"oneOf": [*variants.values(), *own]}
         _put(sections[section], {"$ref": f"#/$defs/{room}"})
     root = defs[names[FileOptions]]
     for cls in classes:
@@ -180,16 +182,19 @@ def _name_of(defs: Mapping[str, Any], name: str) -> str:
 
 def _variant(kind: str, own: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of one kind: its options, those around it, and its name."""
-    properties = {**outer, **own.get("properties", {}), "type": {"const": kind}}
+    name = _OWN_CLASS_NAME if ":" in kind else {"const": kind}
+    properties = {**outer, **own.get("properties", {}), "type": name}
     required = ["type", *(name for name in own.get("required", []) if name != "type")]
     return {**own, "properties": properties, "required": required, "additionalProperties": False}
 
+
+_OWN_CLASS_NAME: Final = {"type": "string", "pattern": ":"}
 
 #: A user's own class, which alone knows its options.
 _OWN_CLASS: Final = {
     "description": "A class of your own, module:Class.",
     "type": "object",
-    "properties": {"type": {"type": "string", "pattern": ":"}},
+    "properties": {"type": _OWN_CLASS_NAME},
     "required": ["type"],
 }
 

@@ -93,14 +93,28 @@ def test_a_user_s_class_is_found_beside_the_file(document):
         ),
         (
             "{type: 'mine_a:Sink'}",
-            "a.type: module 'mine_a' has no class 'Sink'; did you mean 'Sinks'? (known: Sinks)",
+            "a.type: type 'mine_a:Sink': mine_a.py has no class 'Sink'; did you mean 'Sinks'?",
         ),
-        ("{type: 'mine_a:'}", "a.type: 'mine_a:' names no class: expected module:Class"),
-        ("{type: ':Sink'}", "a.type: ':Sink' names no class: expected module:Class"),
-        ("{type: 'mine_a:a.b'}", "a.type: 'mine_a:a.b' names no class: expected module:Class"),
+        (
+            "{type: 'mine_a:'}",
+            "a.type: type 'mine_a:' is no class: expected 'module:Class' or 'path/file.py:Class'",
+        ),
+        (
+            "{type: ':Sink'}",
+            "a.type: type ':Sink' is no class: expected 'module:Class' or 'path/file.py:Class'",
+        ),
+        (
+            "{type: 'mine_a:a.b'}",
+            "a.type: type 'mine_a:a.b' is no class: "
+            "expected 'module:Class' or 'path/file.py:Class'",
+        ),
         (
             "{type: 'mine_b:Sink'}",
-            "a.type: 'mine_b:Sink' cannot be imported: ZeroDivisionError: division by zero",
+            "a.type: type 'mine_b:Sink': mine_b.py:1: ZeroDivisionError: division by zero",
+        ),
+        (
+            "{type: 'mine_c:Sink'}",
+            "a.type: type 'mine_c:Sink': mine_c.py:1: ValueError: two lines",
         ),
         (
             "{type: 'mine_a:Sinks'}",
@@ -110,12 +124,17 @@ def test_a_user_s_class_is_found_beside_the_file(document):
 )
 def test_a_kind_that_cannot_be(document, section, expected):
     """What is wrong with `type` is said with the known kinds and the nearest."""
-    loaded = document(section, mine_a="class Sinks: pass\n", mine_b="1 / 0\n")
+    loaded = document(
+        section,
+        mine_a="class Sinks: pass\n",
+        mine_b="1 / 0\n",
+        mine_c="raise ValueError('two\\nlines')\n",
+    )
 
     with pytest.raises(ConfigError) as caught:
         choose(loaded, ("a",), SINKS, "sinks", around=StepOptions)
 
-    assert f"iris.yaml:1: {expected}" == re.sub(r"\S*/iris", "iris", str(caught.value))
+    assert f"iris.yaml:1: {expected}" == re.sub(r"\S*/(iris|mine)", r"\1", str(caught.value))
 
 
 def test_wrong_options_of_kind_and_surroundings_come_together(document):

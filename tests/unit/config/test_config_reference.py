@@ -173,6 +173,16 @@ def test_the_schema_refuses(model):
         fits(f"pipelines: {{iris: {{source: {{type: inbox}}, model: {model}}}}}")
 
 
+def test_a_room_may_have_only_classes_of_users():
+    """A kind with a colon stands for every user's class, with the options that these have."""
+    made = schema({**KINDS, "transformers": {"module:Class": InboxOptions}})
+    text = "pipelines: {iris: {source: {type: inbox}, transformer: {type: 'a:B', port: %s}}}"
+
+    jsonschema.validate(yaml.safe_load(text % 1), made)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text % "one"), made)
+
+
 def test_kinds_with_classes_of_one_name():
     """Two kinds may call their options classes the same."""
 
