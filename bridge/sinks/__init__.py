@@ -1,4 +1,6 @@
 """Where events go: one file a kind."""
 
 #: kind → module:class, imported when a file names it.
-TYPES: dict[str, str] = {}
+TYPES: dict[str, str] = {
+    "log": "bridge.sinks.log:LogSink",
+}
