@@ -1,0 +1,176 @@
+"""The client where a proxy stands between: aiohttp behind the same promises.
+
+    request ─▶ aiohttp ─▶ proxy ══▶ far end
+
+Ten times the price of the raw client, for the one case that needs it: CONNECT for https,
+absolute targets for http. aiohttp itself asks again on a stale connection, and only for
+idempotent methods; a POST on one ends in Unavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
+
+from bridge.config.options import HttpClientOptions
+from bridge.core.errors import ConfigError, DeadlineExceeded, Rejected, Unavailable
+from bridge.transports.http.client import BaseUrl, check_line
+from bridge.transports.http.client_connection import in_words
+from bridge.transports.http.messages import HttpResponse
+from bridge.transports.http.names import FRAMING_NAMES
+from bridge.transports.http.tls import client_context
+from bridge.transports.http.writing import check_headers
+
+if TYPE_CHECKING:
+    import aiohttp
+
+#: The largest head of an answer that is read, as of the raw client.
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class ProxiedHttpClient:
+    """aiohttp's client through a proxy. The promises are those of HttpClient."""
+
+    def __init__(self, options: HttpClientOptions) -> None:
+        self._options = options
+        self._base = BaseUrl(options.url)
+        self._proxy = _proxy(options.proxy_url)
+        self._tls = client_context(options.tls) if self._base.scheme == "https" else None
+        self._stack = AsyncExitStack()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Make the session; no connection yet."""
+        import aiohttp
+
+        options = self._options
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=options.connections,
+                keepalive_timeout=options.idle_seconds,
+                ssl=self._tls if self._tls is not None else True,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            auto_decompress=False,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
+            trust_env=False,
+        )
+        self._session = await self._stack.enter_async_context(session)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close every connection."""
+        self._session = None
+        await self._stack.aclose()
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        timeout_seconds: float,
+    ) -> HttpResponse:
+        """Return the far end's answer; see HttpClient."""
+        import aiohttp
+        from multidict import CIMultiDict
+        from yarl import URL
+
+        check_line(method, target)
+        check_headers(headers)
+        where = self._base.shown(target)
+        session = self._entered()
+        sent = CIMultiDict[str]()
+        if self._base.authorization is not None:
+            sent["authorization"] = self._base.authorization.decode()
+            if any(name == b"authorization" for name, _ in headers):
+                del sent["authorization"]
+        for name, value in headers:
+            # aiohttp encodes as UTF-8; these bytes pass through it unchanged.
+            sent.add(name.decode(), value.decode("utf-8", "surrogateescape"))
+        try:
+            async with (
+                asyncio.timeout(timeout_seconds),
+                session.request(
+                    method,
+                    URL(self._base.origin + (target or self._base.target), encoded=True),
+                    data=body,
+                    headers=sent,
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=self._options.connect_timeout_seconds
+                    ),
+                ) as answer,
+            ):
+                received = await self._body(answer, where)
+        except aiohttp.ConnectionTimeoutError as error:
+            seconds = self._options.connect_timeout_seconds
+            raise Unavailable(f"{where}: no connection within {seconds:g} s") from error
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"{where}: no answer within {timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{where}: no answer through the proxy: {_cause(error)}") from error
+        kept = [
+            (name.lower(), value)
+            for name, value in answer.raw_headers
+            if name.lower() not in FRAMING_NAMES
+        ]
+        return HttpResponse(answer.status, kept, received)
+
+    async def ping(self) -> None:
+        """Return if the proxy accepts a connection; whether the far end does it cannot tell."""
+        proxy = BaseUrl(self._options.proxy_url or "")
+        seconds = self._options.connect_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                _, writer = await asyncio.open_connection(proxy.host, proxy.port)
+        except OSError as error:
+            cause = in_words(error) or f"none within {seconds:g} s"
+            raise Unavailable(f"proxy {proxy.origin}: no connection: {cause}") from error
+        writer.close()
+        await writer.wait_closed()
+
+    async def _body(self, answer: aiohttp.ClientResponse, where: str) -> bytes:
+        """Return the body, read no further than its limit."""
+        limit = self._options.max_response_bytes
+        body = bytearray()
+        async for piece in answer.content.iter_any():
+            body += piece
+            if len(body) > limit:
+                answer.close()
+                raise Rejected(f"{where}: answer: expected at most {limit} bytes")
+        return bytes(body)
+
+    def _entered(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError(f"{self._base.shown('')}: asked outside `async with`")
+        return self._session
+
+
+def _proxy(url: str | None) -> str:
+    if url is None:
+        raise ConfigError("proxy_url is missing: expected http://host:port")
+    if BaseUrl(url).scheme != "http":
+        raise ConfigError(f"proxy_url {BaseUrl(url).origin}: expected http://host:port")
+    return url
+
+
+def _cause(error: Exception) -> str:
+    """Return *error* in words; aiohttp's own may hold the proxy's password, so not all of it."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"garbage instead of an answer: {error.message[:200]}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return in_words(error.os_error)
+    if isinstance(error, OSError):
+        return in_words(error)
+    return type(error).__name__
