@@ -8,8 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.config.file import MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES, interpolate, load
+from bridge.config.file import MAX_DEPTH, MAX_FILE_BYTES, load
 from bridge.config.problems import Problems
+from bridge.config.tree import MAX_VALUES
+from bridge.config.variables import interpolate
 from bridge.core.errors import ConfigError
 
 ENVIRON = {"URL": "http://model", "EMPTY": "", "EVIL": "x\ny: 1\n${URL} $$", "ÜMLAUT": "no"}
@@ -245,6 +247,7 @@ def test_anchors_and_aliases_are_written_out(file):
         (b"on: x\n", "iris.yaml:1: the key 'on' is a truth value to YAML: put it in quotes"),
         (b"a:\n  ~: x\n", "iris.yaml:2: a: the key '~' is nothing to YAML: put it in quotes"),
         (b"? [a]\n: x\n", "iris.yaml:1: a list as a key: expected text"),
+        (b"? {a: b}\n: x\n", "iris.yaml:1: a section as a key: expected text"),
         (
             b"a: &x {n: 1}\nb:\n  <<: *x\n",
             "iris.yaml:3: b: '<<' is not supported: alias a whole section, or write it out",

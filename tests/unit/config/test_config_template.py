@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.config.pipeline import ResponseOptions
+from bridge.config.pipeline import DialectOptions, ResponseOptions
 from bridge.config.template import compile_template, constant, placeholders
 from bridge.core.errors import ConfigError, EventError
 
@@ -113,3 +113,17 @@ def test_presets_are_the_published_forms(options, expected):
     templates = (response.type_template(), response.source_template())
     found = [compile_template(text, name="iris", namespace="models")({}) for text in templates]
     assert expected == tuple(found)
+
+
+@pytest.mark.parametrize("text", ["", "a\nb"])
+def test_a_response_is_called_something(text):
+    """Empty text and control characters are no type of an event."""
+    with pytest.raises(ValueError):
+        ResponseOptions(type=text)
+
+
+def test_filters_are_given_on_as_a_trigger_spells_them():
+    """What the file says is what the filter's compiler gets."""
+    raw = {"not": {"any": [{"exact": {"type": "a"}}, {"suffix": {"type": "b"}}]}}
+
+    assert raw == DialectOptions.model_validate(raw).raw()

@@ -164,6 +164,19 @@ def test_what_does_not_fit_is_said_in_plain_words(document, text, expected):
     assert [f"iris.yaml:1: {expected}"] == refused(document(text), SampleOptions)
 
 
+def test_what_a_validator_says_in_its_own_words_is_kept(document):
+    """An error of a kind that is not known here is passed on, with what was found."""
+
+    class CountedOptions(Options):
+        """Has a rule with an error of its own kind."""
+
+        share: Annotated[float, Field(multiple_of=0.5)] = 0.5
+        """In halves."""
+
+    expected = "iris.yaml:1: share: expected a multiple of 0.5; found 0.7"
+    assert [expected] == refused(document("share: 0.7"), CountedOptions)
+
+
 def test_a_missing_option_is_on_the_line_of_its_section(document):
     """A required option that is not there names itself, its type and its meaning."""
     loaded = document("a:\n  b:\n    proxy_url: x\n")
@@ -306,7 +319,11 @@ def test_a_problem_is_told_once():
 
 def test_no_problem_is_no_error():
     """An empty collector raises nothing."""
-    Problems().check()
+    problems = Problems()
+
+    problems.check()
+
+    assert len(problems) == 0
 
 
 def test_paths_are_written_as_people_do():
