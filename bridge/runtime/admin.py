@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from bridge.core.clock import Clock
-from bridge.core.errors import BridgeError
+from bridge.core.errors import BridgeError, ConfigError
 from bridge.core.ports import Component
 from bridge.runtime.runner import Health
 
@@ -101,7 +101,7 @@ class Admin:
         return int(self._runner.addresses[0][1])
 
     async def __aenter__(self) -> Self:
-        """Listen; OSError where the port is taken."""
+        """Listen; raise ConfigError where the address cannot be listened on."""
         from aiohttp import web
 
         application = web.Application()
@@ -110,7 +110,13 @@ class Admin:
         application.router.add_get("/metrics", self._expose)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"admin: cannot listen on {self._host}:{self._port}: {error}"
+            ) from error
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -130,7 +136,7 @@ class Admin:
         from aiohttp import web
 
         lines = ["ok" if self._health.ready else "not ready"]
-        if "verbose" in request.query:
+        if "verbose" in request.query and self._health.ready:
             lines += [f"{name}: {answer}" for name, answer in (await self._pings.now()).items()]
         return web.Response(status=200 if self._health.ready else 503, text="\n".join(lines) + "\n")
 

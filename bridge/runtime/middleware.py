@@ -1,24 +1,23 @@
 """What stands around a pipeline, the outermost first, each one function of a step.
 
-    join( observe( filter( dead letter( deadline( pipeline )))))
+    filter( join( observe( dead letter( deadline( pipeline )))))
 
-`handler` nests them. A source sees one callable: returning is acknowledging, raising is
-refusing.
+`handler` nests all but the filter, which a listener shared by several pipelines has in its
+router (`bridge.runtime.routing`). A source sees one callable: returning is acknowledging,
+raising is refusing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Unavailable
 from bridge.core.event import Event
+from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
 from bridge.observe.ledger import Events
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
-
-Predicate = Callable[[Event], bool]
 
 
 def observe(step: Step, events: Events) -> Handler:
@@ -48,11 +47,20 @@ def observe(step: Step, events: Events) -> Handler:
     return observed
 
 
-def filtered(step: Step, accepts: Predicate) -> Step:
-    """Let only accepted events through; the others are settled as filtered."""
+def filtered(handle: Handler, accepts: Predicate | None, events: Events) -> Handler:
+    """Let only accepted events through; the others are settled and counted as filtered.
 
-    async def filter_(event: Event) -> Outcome:
-        return await step(event) if accepts(event) else Quiet.FILTERED
+    *accepts* None lets everything through.
+    """
+    if accepts is None:
+        return handle
+
+    async def filter_(event: Event) -> Event | None:
+        if accepts(event):
+            return await handle(event)
+        events.accepted()
+        events.filtered()
+        return None
 
     return filter_
 
@@ -159,7 +167,6 @@ def handler(
     *,
     name: str,
     events: Events,
-    accepts: Predicate | None,
     dead_letter_sink: Sink | None,
     deadline_seconds: float,
 ) -> Handler:
@@ -167,6 +174,4 @@ def handler(
     step = deadline(pipeline, deadline_seconds)
     if dead_letter_sink is not None:
         step = dead_letter(step, dead_letter_sink, name)
-    if accepts is not None:
-        step = filtered(step, accepts)
     return join(observe(step, events))

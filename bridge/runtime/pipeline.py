@@ -40,6 +40,9 @@ Outcome = Event | Quiet | DeadLettered
 #: What a source's Handler is made of; raising refuses the event.
 Step = Callable[[Event], Awaitable[Outcome]]
 
+#: Is shown the name of a step and what it made.
+Watch = Callable[[str, Body], None]
+
 #: Headers that go on to the model: trace and request ids, nothing that identifies a caller.
 FORWARDED = frozenset(
     (
@@ -88,7 +91,7 @@ class Pipeline:
 
     async def __call__(self, event: Event) -> Outcome:
         """Return the reply, or how *event* was settled without one; raise to refuse it."""
-        response = await self._response(event)
+        response = await self.response(event)
         if response is None:
             return Quiet.FILTERED
         sinks = self._destinations(event)
@@ -110,8 +113,11 @@ class Pipeline:
             return (self.fallback,)
         return self.sinks
 
-    async def _response(self, event: Event) -> Event | None:
-        """Return the response event, or None where a transformer has nothing to say."""
+    async def response(self, event: Event, watch: Watch | None = None) -> Event | None:
+        """Return the response event, or None where a transformer has nothing to say.
+
+        *watch* is shown what each step made, for `bridge try`.
+        """
         if self.respond is None:
             return event
         hops(event.attributes)  # an event that goes round in circles is refused before the model
@@ -128,6 +134,8 @@ class Pipeline:
             if prepared is None:
                 return None
             payload = prepared
+            if watch is not None:
+                watch("preprocess", payload)
         if self.model is not None:
             started = now()
             payload = await self.model.predict(
@@ -140,6 +148,8 @@ class Pipeline:
                 )
             )
             self.timings.model.observe(now() - started)
+            if watch is not None:
+                watch("model", payload)
         if self.postprocess is not None:
             started = now()
             finished = await self.postprocess.postprocess(payload, ctx)
@@ -147,6 +157,8 @@ class Pipeline:
             if finished is None:
                 return None
             payload = finished
+            if watch is not None:
+                watch("postprocess", payload)
         return self.respond(event, payload, request_id)
 
 

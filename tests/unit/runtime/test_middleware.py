@@ -53,10 +53,22 @@ async def test_each_event_has_exactly_one_outcome(outcome, counted):
 
 
 async def test_a_filtered_event_never_reaches_the_pipeline():
-    """The filter settles it."""
-    outcome = await filtered(step(AssertionError("reached")), lambda event: False)(iris_event())
+    """The filter settles and counts it."""
+    events = Events()
 
-    assert outcome is Quiet.FILTERED
+    reply = await filtered(step(AssertionError("reached")), lambda event: False, events)(
+        iris_event()
+    )
+
+    assert reply is None
+    assert events.filtered_total == events.accepted_total == 1
+
+
+def test_without_a_filter_the_handler_is_the_handler():
+    """Nothing stands around where there is nothing to do."""
+    handle = step(None)
+
+    assert filtered(handle, None, Events()) is handle
 
 
 async def test_a_refused_event_goes_to_the_dead_letter_with_its_reason():
@@ -229,25 +241,23 @@ async def test_a_cancelled_first_is_an_outage_for_those_who_joined():
 
 
 async def test_the_whole_nest_counts_a_dead_letter_once():
-    """join(observe(filter(dead letter(deadline(pipeline)))))."""
+    """join(observe(dead letter(deadline(pipeline))))."""
     events, sink = Events(), FakeSink()
     handle = handler(
         step(EventError("bad")),
         name="iris",
         events=events,
-        accepts=lambda event: event.type != "other",
         dead_letter_sink=sink,
         deadline_seconds=30,
     )
 
     await handle(iris_event())
-    await handle(iris_event(type="other"))
 
     assert events.counts() == {
-        "accepted": 2,
+        "accepted": 1,
         "replied": 0,
         "published": 0,
-        "filtered": 1,
+        "filtered": 0,
         "dead_lettered": 1,
         "failed": 0,
         "in_flight": 0,

@@ -1,12 +1,14 @@
 """One remote step tried again, within one delivery."""
 
+import asyncio
 import random
 
 import pytest
 
 from bridge import Body, Rejected, Request, Unavailable
 from bridge.config.options import RetryOptions
-from bridge.runtime.retry import RetriedModel, RetriedSink, tried
+from bridge.core.errors import DeadlineExceeded
+from bridge.runtime.retry import Step, TriedModel, TriedSink
 from tests.fakes import FakeClock, FakeModel, FakeSink, iris_event
 
 
@@ -24,8 +26,18 @@ class Failing:
         return "done"
 
 
+def step(clock, *, timeout_seconds=None, **options):
+    return Step(
+        name="model",
+        retry=RetryOptions(**options),
+        clock=clock,
+        chance=random.Random(1),
+        timeout_seconds=timeout_seconds,
+    )
+
+
 async def run(call, clock, **options):
-    return await tried(call, RetryOptions(**options), clock, random.Random(1))
+    return await step(clock, **options).tried(call)
 
 
 async def test_by_default_nothing_is_tried_again():
@@ -77,12 +89,31 @@ async def test_the_last_error_is_the_one_raised():
         await run(call, FakeClock(), attempts=2)
 
 
+async def test_a_try_that_takes_too_long_is_an_outage_and_tried_again():
+    """`timeout_seconds` bounds one try, not all of them."""
+    waits = [asyncio.Event(), None]
+
+    async def call():
+        wait = waits.pop(0)
+        if wait is not None:
+            await wait.wait()
+        return "done"
+
+    assert await run(call, FakeClock(), attempts=2, timeout_seconds=0.01) == "done"
+
+
+async def test_a_try_that_takes_too_long_names_its_step():
+    """Whoever reads the refusal knows which far end it was."""
+    with pytest.raises(DeadlineExceeded, match=r"model: not done within 0\.01 s"):
+        await run(asyncio.Event().wait, FakeClock(), timeout_seconds=0.01)
+
+
 async def test_a_retried_model_and_a_retried_sink_keep_their_ports():
     """Entered, pinged, asked and left like the thing itself."""
     model, sink = FakeModel(), FakeSink()
-    rest = (RetryOptions(attempts=2), FakeClock(), random.Random(1))
+    again = step(FakeClock(), attempts=2)
 
-    async with RetriedModel(model, *rest) as asked, RetriedSink(sink, *rest) as sent:
+    async with TriedModel(model, again) as asked, TriedSink(sink, again) as sent:
         await asked.ping()
         await sent.ping()
         answer = await asked.predict(Request(payload=Body(b"1"), id="1"))

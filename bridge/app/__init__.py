@@ -1,0 +1,152 @@
+"""The composition root: a file to objects. The only room that knows every other.
+
+    Document ─▶ options ─▶ lines (a pipeline and what it connects to) ─▶ listeners ─▶ App
+
+Building touches no network. Everything wrong with a file is told at once, as one ConfigError
+with a line for each problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from bridge.app.lines import Line, line
+from bridge.app.listeners import listeners
+from bridge.app.parts import Parts
+from bridge.config.file import Document
+from bridge.config.file import load as load_document
+from bridge.config.pipeline import FileOptions
+from bridge.config.platform import platform
+from bridge.config.problems import Problems
+from bridge.config.validate import parse
+from bridge.core.clock import Clock, SystemClock
+from bridge.core.errors import BridgeError
+from bridge.core.ports import Component, Handler, Source
+from bridge.observe import log as logs
+from bridge.observe.ledger import Ledger
+from bridge.observe.metrics import registry, render
+from bridge.runtime.admin import Admin, Pings
+from bridge.runtime.runner import Health, Lifecycle, run
+
+#: How often far ends are pinged for the gauge, and how long they may take to answer.
+PING_SECONDS, PING_TIMEOUT_SECONDS = 15.0, 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """Everything a process runs. *warnings*: what a file says that nobody can have meant."""
+
+    options: FileOptions
+    lines: Mapping[str, Line]
+    sources: Sequence[tuple[Source, Handler]]
+    ledger: Ledger
+    health: Health
+    admin: Admin
+    pings: Pings
+    clock: Clock
+    warnings: Sequence[str]
+
+    def configure_logs(self) -> None:
+        """Write the log as the file says."""
+        logs.configure(self.options.log.level, self.options.log.format, sys.stderr)
+        for warning in self.warnings:
+            log.warning(warning)
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Run until *stop*; return whether all that was taken in is settled or given back.
+
+        Raises ConfigError where a port is taken, and what a source raised when it crashed.
+        """
+        parts: list[Component] = [self.admin]
+        parts += [part for line in self.lines.values() for part in line.components.values()]
+        lifecycle = Lifecycle(
+            shutdown_delay_seconds=self.options.lifecycle.shutdown_delay_seconds,
+            drain_seconds=self.options.lifecycle.drain_seconds,
+        )
+        done = False
+        try:
+            done = await run(
+                [*parts, self.pings],
+                self.sources,
+                health=self.health,
+                lifecycle=lifecycle,
+                clock=self.clock,
+                stop=stop,
+            )
+        except* BridgeError as group:
+            raise group.exceptions[0] from group
+        finally:
+            log.info("stopped", drained=done, **self.ledger.counts())
+        return done
+
+
+def load(path: str | Path, environ: Mapping[str, str], *, clock: Clock | None = None) -> App:
+    """Return the application that the file at *path* describes; raise ConfigError if none."""
+    problems = Problems()
+    return build(load_document(path, environ, problems), environ, problems, clock=clock)
+
+
+def build(
+    document: Document,
+    environ: Mapping[str, str],
+    problems: Problems | None = None,
+    *,
+    clock: Clock | None = None,
+    chance: random.Random | None = None,
+) -> App:
+    """Return the application that *document* describes; raise ConfigError if none.
+
+    *problems* are those found while it was read; they are told together with the new ones.
+    """
+    problems = Problems() if problems is None else problems
+    options = parse(document, (), FileOptions, problems)
+    if options is None:
+        problems.check()
+        raise AssertionError("options that could not be parsed, without a problem")
+    parts = Parts(
+        document=document,
+        platform=platform(environ),
+        problems=problems,
+        clock=clock or SystemClock(),
+        chance=chance or random.Random(),  # noqa: S311  # pauses and splits, no secrets
+        ledger=Ledger(),
+        health=Health(),
+    )
+    built = [line(name, pipeline, parts) for name, pipeline in options.pipelines.items()]
+    lines = {one.name: one for one in built if one is not None}
+    sources, warnings = listeners(list(lines.values()), parts)
+    problems.check()
+    pings = Pings(
+        {(one.name, name): part for one in lines.values() for name, part in one.components.items()},
+        report=lambda name, part, up: parts.ledger.pipeline(name).components.update({part: up}),
+        clock=parts.clock,
+        interval_seconds=PING_SECONDS,
+        timeout_seconds=PING_TIMEOUT_SECONDS,
+    )
+    metrics = registry(parts.ledger)
+    return App(
+        options=options,
+        lines=lines,
+        sources=sources,
+        ledger=parts.ledger,
+        health=parts.health,
+        admin=Admin(
+            host=options.admin.host,
+            port=options.admin.port,
+            health=parts.health,
+            pings=pings,
+            metrics=lambda: render(metrics),
+        ),
+        pings=pings,
+        clock=parts.clock,
+        warnings=warnings,
+    )

@@ -1,0 +1,237 @@
+"""One pipeline of the file, built: its steps, what they connect to, its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge import models, sinks, sources
+from bridge.app.parts import Parts
+from bridge.config.kinds import Chosen, choose
+from bridge.config.options import Options
+from bridge.config.pipeline import PipelineOptions, ResponseOptions, StepOptions
+from bridge.config.problems import KeyPath
+from bridge.config.template import compile_template, constant
+from bridge.config.validate import parse
+from bridge.core.errors import ConfigError
+from bridge.core.event import Event
+from bridge.core.filters import Predicate, compile_attributes, compile_filters
+from bridge.core.ports import Component, Handler, Model, Sink
+from bridge.runtime.middleware import handler
+from bridge.runtime.pipeline import Pipeline, Timings
+from bridge.runtime.response import Respond, responder
+from bridge.runtime.retry import Step, TriedModel, TriedSink
+from bridge.transformers.user import TransformerOptions, UserTransformer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One pipeline and everything it needs. *handle* does not filter: see `listeners`."""
+
+    name: str
+    path: KeyPath
+    pipeline: Pipeline
+    accepts: Predicate | None
+    components: Mapping[str, Component]
+    source: Chosen[Options]
+    handle: Handler
+
+
+def line(name: str, options: PipelineOptions, parts: Parts) -> Line | None:
+    """Return the pipeline *name*, or None where its problems are with *parts*."""
+    return _Builder(name, options, parts).line()
+
+
+class _Builder:
+    """Builds one pipeline, section by section, so that every problem is found."""
+
+    def __init__(self, name: str, options: PipelineOptions, parts: Parts) -> None:
+        self._name = name
+        self._options = options
+        self._parts = parts
+        self._path: KeyPath = ("pipelines", name)
+        self._components: dict[str, Component] = {}
+
+    def line(self) -> Line | None:
+        options, parts, before = self._options, self._parts, len(self._parts.problems)
+        source = self._chosen(("source",), sources.TYPES, "sources", Options)
+        transformer = self._transformer()
+        model = self._model()
+        targets = [self._sink(("sinks", index)) for index in range(len(options.sinks))]
+        letter = self._sink(("dead_letter",)) if options.dead_letter is not None else None
+        accepts = self._filter()
+        passes = options.model is None and options.transformer is None
+        respond = None
+        if not passes or "response" in options.model_fields_set:
+            respond = self._respond(options.response, accepts)
+        elif not targets and parts.platform.sink_url is None:
+            parts.problem(
+                self._path, "nothing to do: expected a model, a transformer, sinks, or K_SINK"
+            )
+        if len(parts.problems) > before or source is None:
+            return None
+        answers = bool(getattr(source.cls, "answers", False))
+        ledger = parts.ledger.pipeline(self._name)
+        pipeline = Pipeline(
+            name=self._name,
+            clock=parts.clock,
+            deadline_seconds=options.deadline_seconds,
+            timings=Timings(
+                preprocess=ledger.step("preprocess"),
+                model=ledger.step("model"),
+                postprocess=ledger.step("postprocess"),
+                publish=ledger.step("publish"),
+            ),
+            preprocess=transformer if transformer and transformer.has_preprocess else None,
+            model=model,
+            postprocess=transformer if transformer and transformer.has_postprocess else None,
+            respond=respond,
+            sinks=tuple(target for target in targets if target is not None),
+            fallback=None if targets or answers else self._k_sink(),
+            reply_always=answers or options.reply == "always",
+        )
+        return Line(
+            name=self._name,
+            path=self._path,
+            pipeline=pipeline,
+            accepts=accepts,
+            components=self._components,
+            source=source,
+            handle=handler(
+                pipeline,
+                name=self._name,
+                events=ledger.events,
+                dead_letter_sink=letter,
+                deadline_seconds=options.deadline_seconds,
+            ),
+        )
+
+    def _chosen(
+        self, steps: KeyPath, types: Mapping[str, str], room: str, around: type[Any]
+    ) -> Chosen[Any] | None:
+        return choose(
+            self._parts.document,
+            (*self._path, *steps),
+            types,
+            room,
+            around=around,
+            problems=self._parts.problems,
+        )
+
+    def _transformer(self) -> UserTransformer | None:
+        if self._options.transformer is None:
+            return None
+        path, parts = (*self._path, "transformer"), self._parts
+        options = parse(parts.document, path, TransformerOptions, parts.problems)
+        if options is None:
+            return None
+        built: UserTransformer | None = parts.make(path, UserTransformer, options, name=self._name)
+        if built is not None:
+            self._components["transformer"] = built
+        return built
+
+    def _model(self) -> Model | None:
+        if self._options.model is None:
+            return None
+        chosen = self._chosen(("model",), models.TYPES, "models", StepOptions)
+        model: Model | None = self._parts.chosen((*self._path, "model"), chosen)
+        if chosen is None or model is None:
+            return None
+        step = self._step("model", chosen.around)
+        model = model if step is None else TriedModel(model, step)
+        self._components["model"] = model
+        return model
+
+    def _sink(self, steps: KeyPath) -> Sink | None:
+        chosen = self._chosen(steps, sinks.TYPES, "sinks", StepOptions)
+        sink: Sink | None = self._parts.chosen((*self._path, *steps), chosen)
+        if chosen is None or sink is None:
+            return None
+        name = ".".join(map(str, steps))
+        step = self._step(name, chosen.around)
+        sink = sink if step is None else TriedSink(sink, step)
+        self._components[name] = sink
+        return sink
+
+    def _step(self, name: str, options: StepOptions) -> Step | None:
+        """Return how a step is tried, None where that is once and for as long as it takes."""
+        if options.retry.attempts == 1 and options.timeout_seconds is None:
+            return None
+        return Step(
+            name=name,
+            retry=options.retry,
+            clock=self._parts.clock,
+            chance=self._parts.chance,
+            timeout_seconds=options.timeout_seconds,
+        )
+
+    def _k_sink(self) -> Sink | None:
+        """Return the sink that the platform names, for responses that nobody waits for."""
+        platform = self._parts.platform
+        if platform.sink_url is None:
+            return None
+        from bridge.config.options import ClientTlsOptions
+        from bridge.sinks.http import HttpSink, HttpSinkOptions
+
+        tls = ClientTlsOptions(ca_certs=platform.ca_certs)
+        sink = HttpSink(HttpSinkOptions(url=platform.sink_url, tls=tls))
+        self._components["k_sink"] = sink
+        return sink
+
+    def _filter(self) -> Predicate | None:
+        """Return what the pipeline takes, None for everything."""
+        attributes = self._options.filter.attributes
+        filters = [entry.raw() for entry in self._options.filters]
+        predicates: list[Predicate] = []
+        try:
+            if attributes:
+                predicates.append(compile_attributes(attributes))
+        except ConfigError as error:
+            self._parts.problem((*self._path, "filter"), str(error))
+        try:
+            if filters:
+                predicates.append(compile_filters(filters))
+        except ConfigError as error:
+            self._parts.problem((*self._path, "filters"), str(error))
+        return _all(predicates)
+
+    def _respond(self, options: ResponseOptions, accepts: Predicate | None) -> Respond | None:
+        """Return what makes the responses; a response that would come back is a problem."""
+        parts = self._parts
+        path = (*self._path, "response")
+        name, namespace = options.name or self._name, parts.platform.namespace
+        type_, source = options.type_template(), options.source_template()
+        extensions = {**options.extensions, **parts.platform.extensions}
+        try:
+            fixed_type, fixed_source = (
+                constant(text, name=name, namespace=namespace) for text in (type_, source)
+            )
+            known = fixed_type is not None and fixed_source is not None
+            if known and accepts is not None:
+                sample = {"id": "1", "type": str(fixed_type), "source": str(fixed_source)}
+                if accepts(Event({"specversion": "1.0", **sample, **extensions})):
+                    parts.problem(
+                        path,
+                        "the response would be taken for a request: the pipeline's own filter "
+                        f"accepts type '{fixed_type}' from '{fixed_source}'",
+                    )
+            return responder(
+                type=compile_template(type_, name=name, namespace=namespace),
+                source=compile_template(source, name=name, namespace=namespace),
+                clock=parts.clock,
+                specversion=None if options.specversion == "request" else options.specversion,
+                extensions=extensions,
+                accepts=None if known else accepts,
+            )
+        except ConfigError as error:
+            parts.problem(path, str(error))
+            return None
+
+
+def _all(predicates: Sequence[Predicate]) -> Predicate | None:
+    if not predicates:
+        return None
+    if len(predicates) == 1:
+        return predicates[0]
+    return lambda event: all(accepts(event) for accepts in predicates)

@@ -1,0 +1,109 @@
+"""Pipelines to the sources that feed them: HTTP pipelines of one port share a listener.
+
+pipelines ──by host and port──▶ Router ──▶ one HttpSource
+          ──all others─────────▶ filter ──▶ one source each
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bridge.app.lines import Line
+from bridge.app.parts import Parts
+from bridge.core.ports import Handler, Source
+from bridge.runtime.middleware import filtered
+from bridge.runtime.routing import Route, Router
+
+Served = list[tuple[Source, Handler]]
+
+
+def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
+    """Return the sources with their handlers, and warnings about pipelines in the shade."""
+    served: Served = []
+    warnings: list[str] = []
+    shared: dict[tuple[str, int], list[Line]] = {}
+    for line in lines:
+        if line.source.kind == "http":
+            options: Any = _with_port(line, parts)
+            key = (options.host, options.port) if options.port else (line.name, 0)
+            shared.setdefault(key, []).append(line)
+            continue
+        source = parts.chosen(
+            (*line.path, "source"),
+            line.source,
+            deliveries=parts.ledger.source(line.name),
+            ready=lambda: parts.health.ready,
+            name=line.name,
+        )
+        if source is not None:
+            events = parts.ledger.pipeline(line.name).events
+            served.append((source, filtered(line.handle, line.accepts, events)))
+    for group in shared.values():
+        listener = _listener(group, parts)
+        if listener is not None:
+            served.append(listener)
+        warnings += _in_the_shade(group)
+    return served, warnings
+
+
+def _with_port(line: Line, parts: Parts) -> Any:
+    """Return the source's options; the platform's PORT stands in for a port not given."""
+    options = line.source.options
+    if parts.platform.port is None or "port" in options.model_fields_set:
+        return options
+    return options.model_copy(update={"port": parts.platform.port})
+
+
+def _listener(group: Sequence[Line], parts: Parts) -> tuple[Source, Handler] | None:
+    """Return one listener for pipelines that agree on everything but their path."""
+    first = _with_port(group[0], parts)
+    for line in group[1:]:
+        options = _with_port(line, parts)
+        for name in type(first).model_fields:
+            if name != "path" and getattr(options, name) != getattr(first, name):
+                parts.problem(
+                    (*line.path, "source", name),
+                    f"differs from that of pipeline '{group[0].name}', which listens on the same "
+                    f"port {first.port}: expected the same",
+                )
+    name = group[0].name if len(group) == 1 else f"http:{first.port}"
+    router = Router(
+        [
+            Route(
+                name=line.name,
+                handle=line.handle,
+                replies=line.pipeline.replies,
+                path=line.source.options.path,
+                accepts=line.accepts,
+            )
+            for line in group
+        ],
+        parts.ledger.pipeline(name).events,
+    )
+    source = parts.make(
+        (*group[0].path, "source"),
+        group[0].source.cls,
+        first,
+        deliveries=parts.ledger.source(name),
+        replies=router.replies,
+        knows=router.knows,
+        ready=lambda: parts.health.ready,
+    )
+    return None if source is None else (source, router)
+
+
+def _in_the_shade(group: Sequence[Line]) -> list[str]:
+    """Return a warning for each pipeline that an earlier one leaves nothing to."""
+    warnings = []
+    for index, line in enumerate(group):
+        for earlier in group[:index]:
+            path = earlier.source.options.path
+            own = line.source.options.path
+            if earlier.accepts is None and path in (None, own):
+                warnings.append(
+                    f"pipeline '{line.name}' never gets an event: '{earlier.name}' before it "
+                    "takes everything"
+                )
+                break
+    return warnings
