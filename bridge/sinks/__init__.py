@@ -2,5 +2,6 @@
 
 #: kind → module:class, imported when a file names it.
 TYPES: dict[str, str] = {
+    "http": "bridge.sinks.http:HttpSink",
     "log": "bridge.sinks.log:LogSink",
 }

@@ -2,5 +2,6 @@
 
 #: kind → module:class, imported when a file names it.
 TYPES: dict[str, str] = {
+    "http": "bridge.sources.http:HttpSource",
     "seldon": "bridge.sources.seldon:SeldonSource",
 }

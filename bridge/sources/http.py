@@ -1,0 +1,269 @@
+"""Events over HTTP: a Knative Trigger's subscriber.
+
+    POST ─▶ decode ─▶ handler ─▶ 200 + reply · 202 · 4xx for good · 429, 503, 504 for now
+
+What each outcome answers is Knative's contract (specs/eventing/data-plane.md): a 2xx body is
+a CloudEvent or empty, a 4xx is never sent again, a 429 or 5xx is. Bodies of errors stay
+within 768 bytes: a longer one crashes a Knative dispatcher that has a dead letter sink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import ceil
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from bridge.codecs import http as codec
+from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
+from bridge.core.errors import (
+    BridgeError,
+    ConfigError,
+    DeadlineExceeded,
+    DecodeError,
+    EventError,
+    Overloaded,
+    Unavailable,
+    UnsupportedFormat,
+)
+from bridge.core.event import Event, Origin
+from bridge.core.ports import Handler
+from bridge.observe.ledger import Deliveries
+from bridge.transports.http import HttpRequest, HttpResponse, HttpServer, server_context
+
+#: The longest body of an error; `knative.dev/eventing` v0.50.0 panics on one byte more.
+MAX_ERROR_BYTES = 768
+
+ALLOW = (b"allow", b"POST, OPTIONS")
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+ACCEPTED = HttpResponse(202, (), b"")
+
+
+class HttpSourceOptions(Options):
+    """Events over HTTP, as a Knative Trigger delivers them."""
+
+    host: str = "0.0.0.0"  # noqa: S104  # a pod is reached from outside
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on; pipelines with the same one share a listener, 0 picks a free one."""
+    path: str | None = None
+    """Path that this pipeline takes; by default every path."""
+    content_mode: Literal["auto", "binary", "structured"] = "auto"
+    """Form of a reply; `auto` is binary unless an attribute would need percent-encoding."""
+    max_in_flight: Annotated[int, Field(ge=1)] = 256
+    """Deliveries under way at most; one more is answered 429."""
+    max_body_bytes: Bytes = 8 * 1024 * 1024
+    """Largest body that is taken; one byte more is answered 413."""
+    max_head_bytes: Bytes = 64 * 1024
+    """Largest head (request line and headers) that is taken; a larger one is answered 431."""
+    idle_seconds: Seconds = 75.0
+    """How long a connection may wait for its next request."""
+    request_seconds: Seconds = 30.0
+    """How long a request may take to arrive; a slower one is answered 408."""
+    retry_after_seconds: Annotated[int, Field(ge=0)] = 1
+    """When to come back, where an outage itself does not say."""
+    tls: ServerTlsOptions | None = None
+    """Certificates to serve HTTPS; by default plain HTTP."""
+
+
+class HttpSource:
+    """One listener. Order: none, as Knative promises none; each request is on its own.
+
+    *replies* tells whether an event will be answered with an event, *knows* whether any
+    pipeline takes a path, *ready* whether the process is (for `/readyz`).
+    """
+
+    Options = HttpSourceOptions
+
+    def __init__(
+        self,
+        options: HttpSourceOptions,
+        *,
+        deliveries: Deliveries,
+        replies: Callable[[Event], bool],
+        knows: Callable[[str], bool],
+        ready: Callable[[], bool],
+    ) -> None:
+        self._options = options
+        self._deliveries = deliveries
+        self._replies = replies
+        self._knows = knows
+        self._ready = ready
+        self._handle: Handler | None = None
+        self._server = HttpServer(
+            self._answer,
+            max_head_bytes=options.max_head_bytes,
+            max_body_bytes=options.max_body_bytes,
+            idle_seconds=options.idle_seconds,
+            request_seconds=options.request_seconds,
+            tls=server_context(options.tls) if options.tls is not None else None,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._server.port
+
+    async def __aenter__(self) -> Self:
+        """Listen: until `run` is called requests are answered 503.
+
+        Raise ConfigError where the address cannot be listened on.
+        """
+        host, port = self._options.host, self._options.port
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            raise ConfigError(f"source http: cannot listen on {host}:{port}: {error}") from error
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close every connection; may be called twice."""
+        await self._server.close()
+
+    async def ping(self) -> None:
+        """Return: a listener has no far end."""
+
+    async def run(self, handle: Handler, stop: asyncio.Event) -> None:
+        """Answer requests until *stop*; return when every request taken in is answered."""
+        self._handle = handle
+        await stop.wait()
+        self._server.stop_accepting()
+        await self._server.drain()
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return self._other(request)
+        if not self._knows(request.path):
+            return HttpResponse(404, (TEXT,), b"no pipeline listens on this path")
+        deliveries = self._deliveries
+        deliveries.taken()
+        try:
+            response = await self._deliver(request)
+        except BridgeError as error:
+            deliveries.refused()
+            return refusal(error, self._options.retry_after_seconds)
+        except asyncio.CancelledError:
+            deliveries.given_back()
+            raise
+        except BaseException:
+            deliveries.refused()
+            raise
+        deliveries.settled()
+        return response
+
+    async def _deliver(self, request: HttpRequest) -> HttpResponse:
+        handle = self._handle
+        if handle is None:
+            raise Unavailable("not ready yet")
+        if self._deliveries.open > self._options.max_in_flight:
+            raise Overloaded(f"{self._options.max_in_flight} deliveries are under way already")
+        origin = Origin(
+            transport="http",
+            path=request.path,
+            wants_reply=_wants_reply(request.header(b"prefer")),
+            headers=request.headers,
+        )
+        content_type = request.header(b"content-type")
+        if codec.mode(content_type) is codec.Mode.BATCH:
+            return await self._deliver_batch(request, origin, handle)
+        reply = await handle(codec.decode(request.headers, request.body, origin=origin))
+        return ACCEPTED if reply is None else self._reply(reply)
+
+    def _reply(self, event: Event) -> HttpResponse:
+        mode = self._options.content_mode
+        structured = mode == "structured" or (mode == "auto" and codec.needs_escaping(event))
+        encode = codec.encode_structured if structured else codec.encode_binary
+        headers, body = encode(event)
+        return HttpResponse(200, headers, body)
+
+    async def _deliver_batch(
+        self, request: HttpRequest, origin: Origin, handle: Handler
+    ) -> HttpResponse:
+        """Settle a batch as a whole: the bad members are named, an outage refuses them all."""
+        members = codec.decode_batch(request.headers, request.body, origin=origin)
+        events = [member for member in members if isinstance(member, Event)]
+        accept = (request.header(b"accept") or b"").lower()
+        if any(map(self._replies, events)) and b"application/cloudevents-batch" not in accept:
+            raise UnsupportedFormat(
+                "a batch to a pipeline that replies: expected `Accept: "
+                "application/cloudevents-batch+json`, or one event a request"
+            )
+        outcomes = await asyncio.gather(*(_outcome(handle, member) for member in members))
+        for outcome in outcomes:
+            if isinstance(outcome, Unavailable):
+                raise outcome
+        bad = [
+            str(outcome) if isinstance(outcome, DecodeError) else f"event {index}: {outcome}"
+            for index, outcome in enumerate(outcomes)
+            if isinstance(outcome, EventError)
+        ]
+        if bad:
+            raise EventError("; ".join(bad))
+        replies = [outcome for outcome in outcomes if isinstance(outcome, Event)]
+        if not replies:
+            return ACCEPTED
+        headers, body = codec.encode_batch(replies)
+        return HttpResponse(200, headers, body)
+
+    def _other(self, request: HttpRequest) -> HttpResponse:
+        """Answer what is no delivery: probes, and methods nobody should use here."""
+        if request.method in ("GET", "HEAD"):
+            if request.path == "/healthz":
+                return HttpResponse(200, (TEXT,), b"ok")
+            if request.path == "/readyz":
+                ready = self._ready()
+                return HttpResponse(
+                    200 if ready else 503, (TEXT,), b"ok" if ready else b"not ready"
+                )
+        if request.method == "OPTIONS":
+            return HttpResponse(200, (ALLOW,), b"")
+        text = f"method {request.method[:20]}: expected POST with a CloudEvent"
+        return HttpResponse(405, (ALLOW, TEXT), text.encode())
+
+
+def refusal(error: BridgeError, retry_after_seconds: int) -> HttpResponse:
+    """Return the answer that makes a Knative sender do the right thing about *error*.
+
+    4xx: not sent again, to the dead letter; 429, 503, 504: sent again, after `Retry-After`.
+    The header `Kne-Bridgereason` becomes an extension of a Kafka broker's dead letter.
+    """
+    headers: list[tuple[bytes, bytes]] = [TEXT, (b"kne-bridgereason", error.reason.encode())]
+    if isinstance(error, Unavailable):
+        status = _OUTAGES.get(type(error), 503)
+        asked = error.retry_after_seconds
+        seconds = retry_after_seconds if asked is None else ceil(asked)
+        headers.append((b"retry-after", str(seconds).encode()))
+    elif isinstance(error, UnsupportedFormat):
+        status = 415
+    elif isinstance(error, DecodeError):
+        status = 400
+    else:
+        status = 422
+    text = str(error).encode("utf-8", "replace")
+    if len(text) > MAX_ERROR_BYTES:
+        text = text[: MAX_ERROR_BYTES - 3].decode("utf-8", "ignore").encode() + b"..."
+    return HttpResponse(status, headers, text)
+
+
+_OUTAGES: dict[type[Unavailable], int] = {Overloaded: 429, DeadlineExceeded: 504}
+
+
+async def _outcome(handle: Handler, member: Event | DecodeError) -> Event | BridgeError | None:
+    """Return what became of one member of a batch, refusals included."""
+    if isinstance(member, DecodeError):
+        return member
+    try:
+        return await handle(member)
+    except BridgeError as error:
+        return error
+
+
+def _wants_reply(prefer: bytes | None) -> bool:
+    """Whether `Prefer` asks for a reply (RFC 7240 tokens, Knative's data-plane)."""
+    if prefer is None:
+        return False
+    if prefer == b"reply":
+        return True
+    return any(part.partition(b";")[0].strip() == b"reply" for part in prefer.lower().split(b","))
