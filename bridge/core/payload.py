@@ -37,7 +37,7 @@ class Body:
 
         Raise TypeError where JSON has no form for it.
         """
-        return cls(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), JSON)
+        return cls(orjson.dumps(value, _as_list, orjson.OPT_SERIALIZE_NUMPY), JSON)
 
     def json(self) -> Any:
         """Return the bytes as JSON, parsed at the first call; raise DecodeError if not JSON."""
@@ -59,3 +59,10 @@ class Body:
 
     def __repr__(self) -> str:
         return f"Body({len(self.data)} bytes, {self.content_type!r})"
+
+
+def _as_list(value: Any) -> Any:
+    """Return an array that orjson cannot take as it lies in memory, as lists."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
