@@ -71,7 +71,7 @@ def parse_raw(
 
     *also_known*: names that somebody else reads from the same section.
     """
-    raw = copy.deepcopy(raw)
+    raw = raw
     while True:
         try:
             return options.model_validate(raw)

@@ -56,6 +56,6 @@ def essence(value: str) -> str:
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
 _MEDIA_TYPE = re.compile(
-    rf"{_WORD}/{_WORD}(?: *+; *+(?:{_WORD} *+= *+(?:{_WORD}|{_QUOTED})?+)?+)*+ *+"
+    rf"{_WORD}/{_WORD}(?: *+;(?: *+{_WORD} *+=(?: *+(?:{_WORD}|{_QUOTED}))?+)?+)*+"
 )
 _PARAMETER = re.compile(rf"; *+({_WORD}) *+= *+({_WORD}|{_QUOTED})")

@@ -84,7 +84,7 @@ class RestModel:
         headers, body = self._protocol.call(request)
         try:
             answer = await self._entered().request(
-                b"POST", self._target, headers, body, timeout_seconds=timeout
+                "POST", self._target, headers, body, timeout_seconds=timeout
             )
         except (Unavailable, EventError) as error:
             self._named(error)
@@ -100,7 +100,7 @@ class RestModel:
         """Return if the server says that it is well, or has no page that would say so."""
         try:
             answer = await self._entered().request(
-                b"GET", self._probe, (), b"", timeout_seconds=self._options.timeout_seconds
+                "GET", self._probe, (), b"", timeout_seconds=self._options.timeout_seconds
             )
         except (Unavailable, EventError) as error:
             self._named(error)
@@ -122,8 +122,8 @@ class RestModel:
         return self._client
 
     def _named(self, error: BridgeError) -> NoReturn:
-        """Raise what the transport raised again, with the model's name in front."""
-        text = f"{self._who}: {error}"
+        """Raise what the transport raised again, which has the URL, with the model in front."""
+        text = f"{_called(self._options)}: {error}"
         if isinstance(error, Unavailable):
             raise type(error)(text, retry_after_seconds=error.retry_after_seconds) from error
         raise Rejected(text) from error
@@ -143,7 +143,11 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
+def _called(options: RestModelOptions) -> str:
+    return f"model {options.name!r}" if options.name else "model"
+
+
 def _who(options: RestModelOptions) -> str:
     """Return how errors call the model: its name if it has one, its URL without a password."""
     shown = urlsplit(options.url)._replace(netloc=_host(options.url), query="").geturl()
-    return f"model {options.name!r} at {shown}" if options.name else f"model at {shown}"
+    return f"{_called(options)} at {shown}"

@@ -298,7 +298,7 @@ BATCH = {"content-type": "application/cloudevents-batch+json"}
 
 
 def batch(*ids: str) -> bytes:
-    headers, body = codec.encode_batch([Event.of(id=i, source="tests", type="t") for i in ids])
+    _, body = codec.encode_batch([Event.of(id=i, source="tests", type="t") for i in ids])
     return body
 
 
@@ -424,7 +424,7 @@ async def test_a_sender_that_goes_away_does_not_stop_its_event():
         done.set()
 
     async with serving(wait) as (made, _):
-        reader, writer = await asyncio.open_connection("127.0.0.1", made.source.port)
+        _, writer = await asyncio.open_connection("127.0.0.1", made.source.port)
         head = "".join(f"{name}: {value}\r\n" for name, value in VALID.items())
         writer.write(f"POST / HTTP/1.1\r\nhost: x\r\n{head}content-length: 0\r\n\r\n".encode())
         await started.wait()

@@ -49,7 +49,7 @@ class Process:
 
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE if self._pipes else None
-        with self.output.open("ab") as file, on_cpu(self._cpu):
+        with self.output.open("wb") as file, on_cpu(self._cpu):
             self._popen = subprocess.Popen(
                 self.command,
                 cwd=self._folder,

@@ -1,4 +1,4 @@
-"""A receiver for tests: keeps every request it is sent, answers what it is told to."""
+"""A receiver for tests: keeps every POST it is sent, answers what it is told to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class Answer:
 
 
 class Receiver:
-    """Answers each request with the next of *answers*, and for ever with the last of them."""
+    """Answers each POST with the next of *answers*, and for ever with the last of them.
+
+    Anything else, a ping for example, is answered 204 and not kept.
+    """
 
     def __init__(self, *answers: Answer) -> None:
         self.received: list[Received] = []
@@ -45,6 +48,8 @@ class Receiver:
         return list(self.received)
 
     async def _handle(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            return web.Response(status=204)
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         at = asyncio.get_running_loop().time()

@@ -260,6 +260,22 @@ def test_no_error_shows_a_secret(document, text, options):
         error = error.__cause__ or error.__context__
 
 
+def test_a_secret_of_the_wrong_type_is_not_echoed(document):
+    """A password that YAML reads as a truth value is refused without being shown."""
+    expected = ["iris.yaml:1: password: expected text (secret); found a secret that is not shown"]
+
+    assert expected == refused(document("password: on"), LoginOptions)
+
+
+def test_parsing_changes_nothing_in_the_document(document):
+    """What one class reads as text, another may still read as a number."""
+    loaded = document("text: 5\nnumber: 5\n")
+
+    parse(loaded, (), SampleOptions)
+
+    assert loaded.tree == {"text": 5, "number": 5}
+
+
 def test_no_repr_shows_a_secret(document):
     """Options that hold secrets, passwords in URLs and raw sections hide them."""
     loaded = document(
