@@ -71,7 +71,7 @@ def parse_raw(
 
     *also_known*: names that somebody else reads from the same section.
     """
-    raw = raw
+    raw = copy.deepcopy(raw)
     while True:
         try:
             return options.model_validate(raw)
