@@ -49,13 +49,17 @@ def source(ready: bool = True, **options: object) -> SeldonSource:
 
 
 @asynccontextmanager
-async def running(served: SeldonSource, handle: Handler) -> AsyncIterator[int]:
-    """Run *served* and yield its port; afterwards drain it and leave."""
+async def running(
+    served: SeldonSource, handle: Handler, *, hard: bool = False
+) -> AsyncIterator[int]:
+    """Run *served* and yield its port; afterwards drain it and leave, or cancel it if *hard*."""
     stop = asyncio.Event()
     async with served, asyncio.TaskGroup() as group:
-        group.create_task(served.run(handle, stop))
+        run = group.create_task(served.run(handle, stop))
         await asyncio.sleep(0)  # one turn of the loop, in which `run` takes its handler
         try:
             yield served.port
         finally:
+            if hard:
+                run.cancel()
             stop.set()

@@ -47,7 +47,7 @@ def entered(request: pytest.FixtureRequest, tmp_path: Path) -> Entered:
 
     @asynccontextmanager
     async def rest() -> AsyncIterator[Model]:
-        async with local() as served, running(source(), predicting(served)) as port:
+        async with local() as served, running(source(), predicting(served), hard=True) as port:
             url = f"http://127.0.0.1:{port}"
             async with RestModel(RestModelOptions(url=url)) as model:
                 yield model

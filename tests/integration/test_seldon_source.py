@@ -362,6 +362,26 @@ async def test_limit_in_flight_and_drain() -> None:
     }
 
 
+async def test_hard_stop_gives_back_what_is_open() -> None:
+    """Cancelled with a request under way: no answer, and a ledger that says so."""
+    asked = asyncio.Event()
+
+    async def handle(event: Event) -> Event:
+        asked.set()
+        await asyncio.Event().wait()
+        return event
+
+    stopped = source()
+    async with running(stopped, handle, hard=True) as port:
+        caller = asyncio.create_task(ask(port, "POST /predict", IRIS, (JSON,)))
+        await asked.wait()
+
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await caller
+    assert stopped._deliveries.balanced()
+    assert (stopped._deliveries.given_back_total, stopped._deliveries.open) == (1, 0)
+
+
 async def test_two_at_once_are_not_mixed_up() -> None:
     """Each of many overlapping callers gets his own answer and puid."""
     async with running(source(), echo([])) as port:
