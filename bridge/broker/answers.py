@@ -93,8 +93,6 @@ def read(answer: Answer) -> Answer:
         if not body:
             return answer
         return _no_event(answer, "a body that is no CloudEvent")
-    if mode is codec.Mode.BATCH:
-        return _no_event(answer, "a batch, which nobody asked for")
     try:
         reply = codec.decode(headers, body, origin=Origin(transport="http", headers=headers))
     except DecodeError as error:

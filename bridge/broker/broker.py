@@ -114,7 +114,6 @@ class Broker:
 
         Returns as soon as nothing is left, and after *seconds* at the latest.
         """
-        self._server.stop_accepting()
         idle = asyncio.create_task(self._drained())
         timer = asyncio.create_task(self._clock.sleep(seconds))
         try:

@@ -85,20 +85,13 @@ class Deliveries:
     async def work(self) -> None:
         """Deliver event after event; return never. What is cancelled stays in flight."""
         queue, tally = self._lane.queue, self._tally
-        outcome: Outcome
         while True:
             queued = await queue.get()
             tally.in_flight += 1
             try:
                 outcome = await self._deliver(queued)
             except EventError as error:
-                outcome = "lost"
-                log.error(
-                    "event lost: it cannot be sent in this form",
-                    trigger=self._trigger.key,
-                    id=queued.event.id,
-                    error=str(error),
-                )
+                outcome = self._unsendable(queued.event, error)
             self._intake.done(self._lane, outcome)
 
     async def _deliver(self, queued: Queued) -> Outcome:
@@ -202,6 +195,16 @@ class Deliveries:
             return "lost"
         log.warning("event dead-lettered", dead_letter=sink.url, **about)
         return "dead_lettered"
+
+    def _unsendable(self, event: Event, error: EventError) -> Outcome:
+        """Say that *event* has no form on the wire; no dead letter could carry it either."""
+        log.error(
+            "event lost: it cannot be written as HTTP",
+            trigger=self._trigger.key,
+            id=event.id,
+            error=str(error),
+        )
+        return "lost"
 
     def _encoded(self, event: Event) -> tuple[Headers, bytes]:
         """Return the request that carries *event*, with the headers that a broker hands on."""

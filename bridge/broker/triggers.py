@@ -23,7 +23,7 @@ from bridge.broker.manifest import Value, documents
 from bridge.broker.retries import Delivery
 from bridge.core.errors import ConfigError
 from bridge.core.event import Event
-from bridge.core.filters import compile_attributes, compile_filters
+from bridge.core.filters import Predicate, compile_attributes, compile_filters
 
 GROUP = "eventing.knative.dev"
 VERSIONS = ("v1", "v1beta1", "v1alpha1")
@@ -46,7 +46,7 @@ class Trigger:
     namespace: str
     name: str
     broker: str
-    accepts: Callable[[Event], bool]
+    accepts: Predicate
     subscriber_url: str
     delivery: Delivery = field(default_factory=Delivery)
 
@@ -155,11 +155,12 @@ def _trigger(
     )
 
 
-def _accepts(spec: Mapping[str, Value]) -> Callable[[Event], bool]:
+def _accepts(spec: Mapping[str, Value]) -> Predicate:
     """Return the trigger's filter; `filters` replaces `filter`, neither takes every event."""
+    compile_: Callable[[Any], Predicate]
     if "filters" in spec and spec["filters"].items():
         value = spec["filters"]
-        compile_ = cast("Callable[[Any], Callable[[Event], bool]]", compile_filters)
+        compile_ = compile_filters
     elif "filter" in spec:
         attributes = spec["filter"].fields("attributes").get("attributes")
         if attributes is None:
@@ -167,10 +168,10 @@ def _accepts(spec: Mapping[str, Value]) -> Callable[[Event], bool]:
         value = attributes
         for attribute in value.entries().values():
             attribute.string()
-        compile_ = cast("Callable[[Any], Callable[[Event], bool]]", compile_attributes)
+        compile_ = compile_attributes
     else:
         return _everything
-    plain = value.plain()
+    plain: Any = value.plain()
     try:
         return compile_(plain)
     except ConfigError as error:

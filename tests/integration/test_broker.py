@@ -63,11 +63,14 @@ def start(tmp_path: Path) -> Start:
     ) -> AsyncIterator[Broker]:
         path = tmp_path / "triggers.yaml"
         path.write_text(text)
-        async with Broker(
-            BrokerOptions(port=0, **options),  # type: ignore[arg-type]  # a test's own options
-            read([path], resolve or {}),
-            clock=clock or InstantClock(),
-        ) as broker:
+        async with (
+            asyncio.timeout(30),  # a broker that never comes to rest fails, and does not hang
+            Broker(
+                BrokerOptions(port=0, **options),  # type: ignore[arg-type]  # a test's own options
+                read([path], resolve or {}),
+                clock=clock or InstantClock(),
+            ) as broker,
+        ):
             yield broker
             assert broker.counts().balanced
 
@@ -750,6 +753,18 @@ async def test_a_dead_letter_that_nobody_takes_is_lost_and_said(start: Start) ->
             assert [
                 (entry["id"], entry["error"], entry["dead_letter_error"]) for entry in lost
             ] == [("1", "answered 400", "answered 503")]
+
+
+async def test_an_event_that_no_header_can_carry_is_lost_and_said(start: Start) -> None:
+    """It stops nothing: the next event is delivered."""
+    async with Subscriber() as subscriber, start(trigger("t", subscriber.url)) as broker:
+        with capture_logs() as logs:
+            broker._intake.take("default/default", [Event({**EVENT.attributes, "no name": "x"})])
+            await send(broker)
+            await broker.idle()
+
+        assert line(broker) == {"delivered": 1, "lost": 1}
+        assert [e["log_level"] for e in logs if "cannot be written" in e["event"]] == ["error"]
 
 
 # --- Many at once ----------------------------------------------------------------------------
