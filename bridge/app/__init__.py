@@ -20,6 +20,7 @@ import structlog
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
 from bridge.app.parts import Parts
+from bridge.app.survey import survey
 from bridge.config.file import Document
 from bridge.config.file import load as load_document
 from bridge.config.pipeline import FileOptions
@@ -110,6 +111,7 @@ def build(
     problems = Problems() if problems is None else problems
     options = parse(document, (), FileOptions, problems)
     if options is None:
+        survey(document, problems)
         problems.check()
         raise AssertionError("options that could not be parsed, without a problem")
     parts = Parts(

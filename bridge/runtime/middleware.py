@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Unavailable
+from bridge.core.errors import BridgeError, EventError, Unavailable
 from bridge.core.event import Event
 from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
 from bridge.observe.ledger import Events
+from bridge.runtime.deadline import deadline
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
 
 
@@ -94,21 +95,6 @@ def letter(event: Event, error: EventError, pipeline: str) -> Event:
     return event.replace(
         bridgepipeline=pipeline, bridgeerrortype=error.reason, bridgeerrortext=text[:1024]
     )
-
-
-def deadline(step: Step, seconds: float) -> Step:
-    """Give each event *seconds*; then raise DeadlineExceeded, which is an outage."""
-
-    async def within(event: Event) -> Outcome:
-        try:
-            async with asyncio.timeout(seconds) as scope:
-                return await step(event)
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            raise DeadlineExceeded(f"not done within {seconds:g} s") from error
-
-    return within
 
 
 @dataclass(slots=True)

@@ -174,7 +174,7 @@ def _context(event: Event, id: str) -> Context:
 
 def _forwarded(event: Event) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers a model gets; the event's own trace stands in where HTTP has none."""
-    headers = tuple(header for header in event.origin.headers if header[0] in FORWARDED)
+    headers = tuple([header for header in event.origin.headers if header[0] in FORWARDED])
     trace = event.attributes.get("traceparent")
     if trace is None or any(name == b"traceparent" for name, _ in headers):
         return headers

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from bridge import Event, EventError, Rejected, TransformError, Unavailable
-from bridge.core.errors import DeadlineExceeded
 from bridge.observe.ledger import Events
-from bridge.runtime.middleware import dead_letter, deadline, filtered, handler, join, observe
+from bridge.runtime.middleware import dead_letter, filtered, handler, join, observe
 from bridge.runtime.pipeline import DeadLettered, Quiet
 from tests.fakes import FakeSink, iris_event
 
@@ -105,28 +104,6 @@ async def test_an_outage_never_goes_to_the_dead_letter():
         await dead_letter(step(Unavailable("down")), sink, "iris")(iris_event())
 
     assert sink.events == []
-
-
-async def test_an_event_that_takes_too_long_is_given_up_and_cancelled():
-    """The deadline ends the step itself, not only the wait for it."""
-    ended = asyncio.Event()
-
-    async def slow(event):
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    with pytest.raises(DeadlineExceeded, match=r"0\.01 s"):
-        await deadline(slow, 0.01)(iris_event())
-
-    assert ended.is_set()
-
-
-async def test_a_timeout_of_the_step_itself_is_not_called_a_deadline():
-    """A TimeoutError from inside passes as it is."""
-    with pytest.raises(TimeoutError, match="mine"):
-        await deadline(step(TimeoutError("mine")), 30)(iris_event())
 
 
 class Held:

@@ -1,0 +1,69 @@
+"""The time of an event: one timer for all that are under way, not one for each.
+
+    running, oldest first:  [e1 until 12.0] [e2 until 12.3] [e3 until 14.1]
+                              └─ the timer; when it fires, whoever is over time is cancelled
+
+Every event of a pipeline has the same time, so they run out in the order they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.core.errors import DeadlineExceeded
+from bridge.core.event import Event
+from bridge.runtime.pipeline import Outcome, Step
+
+
+def deadline(step: Step, seconds: float) -> Step:
+    """Give each event *seconds*; then cancel its step and raise DeadlineExceeded, an outage.
+
+    Like `asyncio.timeout`, at a tenth of its price for an event that is in time.
+    """
+    running: dict[_Running, None] = {}
+    timer: asyncio.TimerHandle | None = None
+
+    def sweep() -> None:
+        nonlocal timer
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        timer = None
+        for one in list(running):
+            if one.until > now:
+                timer = loop.call_at(one.until, sweep)
+                return
+            one.over = True
+            one.task.cancel()
+            del running[one]
+
+    async def within(event: Event) -> Outcome:
+        nonlocal timer
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine always runs in a task here
+        one = _Running(loop.time() + seconds, task)
+        running[one] = None
+        if timer is None:
+            timer = loop.call_at(one.until, sweep)
+        cancelling = task.cancelling()
+        try:
+            return await step(event)
+        except asyncio.CancelledError as error:
+            if one.over and task.uncancel() <= cancelling:
+                raise DeadlineExceeded(f"not done within {seconds:g} s") from error
+            raise
+        finally:
+            running.pop(one, None)
+
+    return within
+
+
+class _Running:
+    """An event under way, and when its time is up."""
+
+    __slots__ = ("over", "task", "until")
+
+    def __init__(self, until: float, task: asyncio.Task[object]) -> None:
+        self.until = until
+        self.task = task
+        self.over = False
