@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +31,9 @@ FLOORS = {"go": 1.0, "aiohttp": 3.0}
 #: What is promised of resident memory, in units of 1,000,000 bytes.
 MEMORY_MEGABYTES = 80.0
 GROWTH_MEGABYTES = 2.0
+
+#: A contender that had less than this share of its core was not the limit of its rate.
+CONTENDED = 0.9
 
 _STARTS: dict[str, Start] = {
     "bridge": contenders.bridge,
@@ -141,11 +145,12 @@ def _print(
     pinned: bool,
 ) -> None:
     table = Table(
+        box=box.SIMPLE,
         title="event in over HTTP, model over HTTP, response event out (medians)",
         caption="a core: events for each second of processor time; latency at half of events/s; "
         "used: share of its core; load: the generator's share of the other one",
     )
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in ("events/s", "a core", "s/10,000", "used", "p50 ms", "p99 ms", "RSS MB", "load"):
         table.add_column(heading, justify="right", no_wrap=True)
     for found in figures.values():
@@ -168,6 +173,11 @@ def _print(
             console.print(
                 f"{found.name}: the generator used {found.busy:.0%} of its own core, so events/s "
                 "is its limit; the figure for a core holds"
+            )
+        elif found.cpu_share < CONTENDED:
+            console.print(
+                f"{found.name}: had only {found.cpu_share:.0%} of its core, so events/s and "
+                "latency say more about the machine; the figure for a core holds better"
             )
     if not pinned:
         console.print("not pinned to cores: there is only one, or the system cannot")

@@ -36,7 +36,7 @@ def go_build(folder: Path) -> Path:
         # The versions of go.mod are exact; -mod=mod lets go.sum grow where a platform needs more.
         flags = f"{os.environ.get('GOFLAGS', '')} -mod=mod -buildvcs=false".strip()
         environment = os.environ | {"GOFLAGS": flags}
-        fetched = _run([go, "list", "-deps", "."], source, environment)
+        fetched = _run([go, "list", "-deps", "-f", '{{""}}', "."], source, environment)
         if fetched.returncode != 0:
             raise Missing(f"Go modules of {folder.name} cannot be fetched: {_last(fetched)}")
         built = _run([go, "build", "-o", str(made / folder.name), "."], source, environment)
