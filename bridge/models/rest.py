@@ -88,6 +88,8 @@ class RestModel:
             )
         except (Unavailable, EventError) as error:
             self._named(error)
+        except ValueError as error:  # a content type or id that cannot stand in a header
+            raise Rejected(f"{self._who} was not asked: {error}") from error
         try:
             return self._protocol.judge(answer.status, answer.headers, answer.body, self._who)
         except Unavailable as error:

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from bridge.core.errors import DecodeError, Rejected, Unavailable
 from bridge.core.event import shown
+from bridge.core.mediatype import is_media_type
 from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
 from bridge.protocols.port import Headers, header
@@ -47,7 +48,7 @@ class SeldonRest:
         """Return the payload as it came, under the event's own puid."""
         payload = request.payload
         own = (
-            (b"content-type", (payload.content_type or JSON).encode("latin-1", "replace")),
+            (b"content-type", (payload.content_type or JSON).encode("utf-8", "replace")),
             (b"seldon-puid", request.id.encode()),
         )
         if not request.headers:
@@ -62,7 +63,9 @@ class SeldonRest:
         if error is None:
             content_type = header(headers, b"content-type")
             if content_type is not None and content_type != b"application/json":
-                answer.content_type = content_type.decode("latin-1")
+                said = content_type.decode("utf-8", "replace")
+                # What is no media type would make the response event invalid, its data is JSON.
+                answer.content_type = said if is_media_type(said) else JSON
             return answer
         raise error
 

@@ -31,6 +31,7 @@ from bridge.core.errors import (
     UnsupportedFormat,
 )
 from bridge.core.event import Event, Origin, check_string
+from bridge.core.mediatype import essence, is_json, is_media_type
 from bridge.core.payload import JSON
 from bridge.core.ports import Handler
 from bridge.observe.ledger import Deliveries
@@ -179,7 +180,7 @@ class SeldonSource:
         if is_event:
             answered, body = codec.encode_binary(reply)
             return HttpResponse(200, (*answered, *own), body)
-        content_type = (reply.datacontenttype or JSON).encode("latin-1", "replace")
+        content_type = (reply.datacontenttype or JSON).encode("utf-8", "replace")
         return HttpResponse(200, (*own, (b"content-type", content_type)), reply.data or b"")
 
     def _event(self, puid: str, data: bytes, content_type: str, origin: Origin) -> Event:
@@ -263,14 +264,13 @@ def _payload(request: HttpRequest) -> tuple[bytes, str]:
     body = request.body
     if not body:
         return _field(request.query, "query"), JSON
-    said = (request.header(b"content-type") or b"").decode("latin-1")
-    media_type = said.partition(";")[0].strip().lower()
+    said = (request.header(b"content-type") or b"").decode("utf-8", "replace")
+    media_type = essence(said)
     if media_type == "application/x-www-form-urlencoded" and body.lstrip()[:1] not in (b"{", b"["):
         return _field(body.decode("latin-1"), "form"), JSON
     if media_type.startswith("multipart/"):
         raise UnsupportedFormat("a multipart body: expected JSON, or a form with the field json")
-    is_json = media_type == JSON or media_type.endswith("+json")
-    return body, said if is_json and said.isascii() and said.isprintable() else JSON
+    return body, said if is_json(said) and is_media_type(said) else JSON
 
 
 def _field(text: str, where: str) -> bytes:

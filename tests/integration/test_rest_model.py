@@ -15,6 +15,7 @@ from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.models.rest import RestModel, RestModelOptions
 from tests.fakes_seldon import ScriptedServer, scripted
+from tests.services.seldon_microservice import SeldonMicroservice
 
 IRIS = b'{"data": { "ndarray": [[1,2,3,4]]}}'
 ANSWER = b'{"data":{"names":["t:0"],"ndarray":[[0.5]]},"meta":{}}\n'
@@ -230,3 +231,29 @@ def test_password_in_the_url_is_never_shown() -> None:
     model = rest("http://user:secret@iris:9000")
 
     assert "secret" not in model.describe() + model._who
+
+
+async def test_a_payload_that_cannot_be_asked_is_refused() -> None:
+    """A content type that would end its header line is the event's fault, and never sent."""
+    payload = Body(IRIS, "text/plain\r\nX-Injected: 1")
+
+    async with asking(scripted(200, ANSWER)) as (server, model):
+        with pytest.raises(Rejected, match="was not asked"):
+            await model.predict(Request(payload=payload, id="p"))
+
+    assert server.requests == []
+
+
+async def test_original_microservice_answers_the_published_request(
+    seldon_iris: SeldonMicroservice,
+) -> None:
+    """Seldon's own wrapper as the model: three probabilities, and its 500 is a verdict."""
+    async with rest(seldon_iris.url) as model:
+        await model.ping()
+        answer = await model.predict(request())
+        with pytest.raises(Rejected, match="MICROSERVICE_INTERNAL_ERROR"):
+            await model.predict(request(b'{"data":{"ndarray":[[1,2]]}}'))
+
+    (row,) = answer.json()["data"]["ndarray"]
+    assert answer.json()["data"]["names"] == ["t:0", "t:1", "t:2"]
+    assert row == pytest.approx([0.0341, 0.0061, 0.9598], abs=1e-4)

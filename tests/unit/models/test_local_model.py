@@ -292,8 +292,10 @@ class M:
 """
 
     async with model(tmp_path, source) as entered:
+        deadline = asyncio.get_running_loop().time() + 0.05
+
         with pytest.raises(DeadlineExceeded, match=r"M\.predict"):
-            await entered.predict(request(deadline=0.0))
+            await entered.predict(request(deadline=deadline))
 
 
 async def test_two_at_once_are_not_mixed_up(tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ def test_content_type_is_the_models() -> None:
     assert protocol.judge(200, (), b"{}", "m").content_type == "application/json"
 
 
+@pytest.mark.parametrize("said", [b"", b"json", b"text/plain; x=\xff", b";;"])
+def test_content_type_that_is_none_is_json(said: bytes) -> None:
+    """A header that is no media type would make the response event invalid."""
+    answer = SeldonRest().judge(200, ((b"content-type", said),), b"{}", "m")
+
+    assert answer.content_type == "application/json"
+
+
 def test_call_is_the_payload_under_our_puid() -> None:
     """The body is the event's own; a forwarded header never doubles one of ours."""
     request = Request(
