@@ -4,9 +4,10 @@ r"""The members of a JSON object, one of them also as the very bytes it was writ
                         └────┬────┘
           these bytes stay as they are; everything is parsed
 
-The JSON parser alone judges what is valid. What is here only finds where values begin and
-end, in text that the parser accepts, and refuses nesting deeper than asked for, so that no
-later reader runs out of stack.
+The JSON parser alone judges what is valid (orjson, which also refuses what the grammar allows
+and no double or string can hold: `1e999`, a lone surrogate). What is here only finds where
+values begin and end, in text that the parser accepts, and refuses nesting deeper than asked
+for, so that no later reader runs out of stack.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def read_object(body: bytes, chosen: str, *, max_depth: int) -> Members:
     found = _walk(text, 0, chosen, may_be_last=True)
     try:
         if found is None:
-            raise DecodeError(f"expected a JSON object, found {_kind(orjson.loads(text))}")
+            value = orjson.loads(text)
+            if isinstance(value, dict):  # valid, and still the walk lost its way: out of stack
+                raise DecodeError("JSON is nested too deeply to be read")
+            raise DecodeError(f"expected a JSON object, found {_kind(value)}")
         start, stop = found.span
         if found.proven:
             values = orjson.loads(f"{text[:start]}null{text[stop:]}")
@@ -220,7 +224,7 @@ def _kind(value: Any) -> str:
 
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (dict, "an object nested too deeply"),
+    (dict, "an object"),
     (list, "an array"),
     (str, "a string"),
     (bool, "a boolean"),
