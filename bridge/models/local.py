@@ -52,7 +52,7 @@ class LocalModelOptions(Options):
     type: Literal["local"] = "local"
     """The kind: a Python class in this process."""
     model: str
-    """The class: `module:Class` or `path/file.py:Class`, from the folder of this file."""
+    """The class: `module:Class` or `path/file.py:Class`, from the configuration file's folder."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the class's constructor is given."""
     threads: Annotated[int, Field(ge=1)] = 1

@@ -9,16 +9,24 @@ answer's content type enters our world, so a server's own `ce-*` never name our 
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from bridge.config.options import HttpClientOptions, Seconds
 from bridge.core.clock import Clock, SystemClock
-from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Rejected, Unavailable
+from bridge.core.errors import (
+    BridgeError,
+    ConfigError,
+    DeadlineExceeded,
+    EventError,
+    Rejected,
+    Unavailable,
+)
+from bridge.core.event import shown
 from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
-from bridge.transports.http import HttpClient, http_client, retry_after_seconds
+from bridge.transports.http import http_client, retry_after_seconds
+from bridge.transports.http.client import check_line
 
 if TYPE_CHECKING:
     from bridge.protocols.port import RestProtocol
@@ -48,26 +56,24 @@ class RestModel:
     Options = RestModelOptions
 
     def __init__(self, options: RestModelOptions, *, clock: Clock | None = None) -> None:
+        """Raise ConfigError for a URL, a path or a certificate that cannot work."""
         self._options = options
         self._clock = clock or SystemClock()
         self._protocol = _protocol(options.protocol)
-        base = urlsplit(options.url).path.rstrip("/")
-        path = options.path if options.path is not None else self._protocol.path(options.name)
-        self._target = base + "/" + path.lstrip("/")
-        self._probe = base + self._protocol.probe_path(options.name)
+        self._client = http_client(options)
+        path = self._protocol.path(options.name) if options.path is None else options.path
+        self._target = _target(options.url, path)
+        self._probe = _target(options.url, self._protocol.probe_path(options.name))
         self._who = _who(options)
-        self._stack = AsyncExitStack()
-        self._client: HttpClient | None = None
 
     async def __aenter__(self) -> Self:
         """Open the pool; connections are made when there is something to ask."""
-        self._client = await self._stack.enter_async_context(http_client(self._options))
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Close every connection."""
-        self._client = None
-        await self._stack.aclose()
+        await self._client.__aexit__(*exc)
 
     async def predict(self, request: Request) -> Body:
         """Return the server's answer, its bytes unchanged.
@@ -83,7 +89,7 @@ class RestModel:
                 raise DeadlineExceeded(f"{self._who} was not asked: the event's time is used up")
         headers, body = self._protocol.call(request)
         try:
-            answer = await self._entered().request(
+            answer = await self._client.request(
                 "POST", self._target, headers, body, timeout_seconds=timeout
             )
         except (Unavailable, EventError) as error:
@@ -101,27 +107,25 @@ class RestModel:
     async def ping(self) -> None:
         """Return if the server says that it is well, or has no page that would say so."""
         try:
-            answer = await self._entered().request(
+            answer = await self._client.request(
                 "GET", self._probe, (), b"", timeout_seconds=self._options.timeout_seconds
             )
         except (Unavailable, EventError) as error:
             self._named(error)
         # A 404 is an answer: something serves there, and the executor has no such page.
         if not 200 <= answer.status < 300 and answer.status != 404:
-            raise Unavailable(f"{self._who} answered {answer.status} at {self._probe}")
+            raise Unavailable(f"{self._who} answered {answer.status} to its health check")
 
     def describe(self) -> str:
-        """Return the request that one event becomes, as it stands on the wire."""
+        """Return the request that one event becomes, but for the query: it may hold a secret."""
         request = Request(payload=Body(b"", JSON), id="<the event's puid>")
         headers, _ = self._protocol.call(request)
-        lines = [f"POST {self._target} HTTP/1.1", f"host: {_host(self._options.url)}"]
+        lines = [
+            f"POST {self._target.partition('?')[0]} HTTP/1.1",
+            f"host: {_host(self._options.url)}",
+        ]
         lines += [f"{name.decode()}: {value.decode()}" for name, value in headers]
         return "\n".join((*lines, "", "<the event's data, or what preprocess made of it>"))
-
-    def _entered(self) -> HttpClient:
-        if self._client is None:
-            raise RuntimeError(f"{self._who} was asked outside `async with`")
-        return self._client
 
     def _named(self, error: BridgeError) -> NoReturn:
         """Raise what the transport raised again, which has the URL, with the model in front."""
@@ -140,6 +144,18 @@ def _protocol(name: str) -> RestProtocol:
     raise AssertionError(f"protocol {name!r} passed the options, but is not known here")
 
 
+def _target(url: str, path: str) -> str:
+    """Return what stands in the request line: the URL's own path, then *path*, then its query."""
+    parts = urlsplit(url)
+    target = parts.path.rstrip("/") + "/" + path.lstrip("/")
+    target = f"{target}?{parts.query}" if parts.query else target
+    try:
+        check_line("POST", target)
+    except ValueError as error:
+        raise ConfigError(f"path {shown(path)}: {error}") from error
+    return target
+
+
 def _host(url: str) -> str:
     """Return host and port of *url*, without the password that may stand before them."""
     return urlsplit(url).netloc.rpartition("@")[2]
@@ -151,5 +167,5 @@ def _called(options: RestModelOptions) -> str:
 
 def _who(options: RestModelOptions) -> str:
     """Return how errors call the model: its name if it has one, its URL without a password."""
-    shown = urlsplit(options.url)._replace(netloc=_host(options.url), query="").geturl()
-    return f"{_called(options)} at {shown}"
+    url = urlsplit(options.url)._replace(netloc=_host(options.url), query="").geturl()
+    return f"{_called(options)} at {url}"

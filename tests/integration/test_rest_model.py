@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.errors import DeadlineExceeded, Rejected, Unavailable
+from bridge.core.errors import ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.models.rest import RestModel, RestModelOptions
@@ -78,10 +78,13 @@ async def test_base_path_and_own_path() -> None:
             await model.predict(request())
         async with rest(server.url, path="predict") as model:
             await model.predict(request())
+        async with rest(server.url + "?key=1") as model:
+            await model.predict(request())
 
     assert [asked.first_line for asked in server.requests] == [
         "POST /seldon/default/iris/api/v1.0/predictions HTTP/1.1",
         "POST /predict HTTP/1.1",
+        "POST /api/v1.0/predictions?key=1 HTTP/1.1",
     ]
 
 
@@ -226,9 +229,18 @@ def test_describe_is_the_request_that_would_be_sent() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "options", [{"url": "iris:9000"}, {"url": "ftp://iris"}, {"url": "http://iris", "path": "a b"}]
+)
+def test_an_address_that_cannot_work_is_found_at_once(options: dict[str, str]) -> None:
+    """A wrong URL or path is a ConfigError when the model is built, not at the first event."""
+    with pytest.raises(ConfigError):
+        rest(**options)
+
+
 def test_password_in_the_url_is_never_shown() -> None:
     """Errors and `check --connect` name the server without the credentials of its URL."""
-    model = rest("http://user:secret@iris:9000")
+    model = rest("http://user:secret@iris:9000?key=secret")
 
     assert "secret" not in model.describe() + model._who
 
