@@ -146,6 +146,8 @@ def _print(
 ) -> None:
     table = Table(
         box=box.SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
         title="event in over HTTP, model over HTTP, response event out (medians)",
         caption="a core: events for each second of processor time; latency at half of events/s; "
         "used: share of its core; load: the generator's share of the other one",
@@ -221,16 +223,16 @@ def _write_json(
 
 def _arguments() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    arguments.add_argument("--quick", action="store_true", help="a minute instead of several")
-    arguments.add_argument("--rounds", type=int, help="rounds for each (5; quick: 3)")
-    arguments.add_argument("--seconds", type=float, help="length of a round (4; quick: 1.5)")
+    arguments.add_argument("--quick", action="store_true", help="half a minute instead of two")
+    arguments.add_argument("--rounds", type=int, help="rounds for each (9; quick: 5)")
+    arguments.add_argument("--seconds", type=float, help="length of a round (2; quick: 0.7)")
     arguments.add_argument("--connections", type=int, default=32)
     arguments.add_argument("--only", action="append", choices=sorted(_STARTS), help="repeatable")
     arguments.add_argument("--no-memory", dest="memory", action="store_false")
     arguments.add_argument("--json", type=Path, help="write the figures to this file; - for stdout")
     chosen = arguments.parse_args()
-    chosen.rounds = chosen.rounds or (3 if chosen.quick else 5)
-    chosen.seconds = chosen.seconds or (1.5 if chosen.quick else 4.0)
+    chosen.rounds = chosen.rounds or (5 if chosen.quick else 9)
+    chosen.seconds = chosen.seconds or (0.7 if chosen.quick else 2.0)
     chosen.late_events = 60_000 if chosen.quick else 200_000
     return chosen
 

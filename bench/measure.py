@@ -149,7 +149,7 @@ def compare(
         for contender in contenders:
             say(f"round {number} of {rounds}: {contender.name}")
             figures[contender.name].rounds.append(loads.run(contender, seconds=seconds))
-    for number in range(1, max(1, rounds // 2) + 1):
+    for number in range(1, max(1, rounds // 3) + 1):
         for contender in contenders:
             say(f"at half load, {number}: {contender.name}")
             found = figures[contender.name]
