@@ -17,6 +17,9 @@ from bridge.models.rest import RestModel, RestModelOptions
 from tests.fakes_seldon import ScriptedServer, scripted
 from tests.services.seldon_microservice import SeldonMicroservice
 
+#: Both ends have to keep their promises on either loop (`tests/integration/conftest.py`).
+EVERY_LOOP = True
+
 IRIS = b'{"data": { "ndarray": [[1,2,3,4]]}}'
 ANSWER = b'{"data":{"names":["t:0"],"ndarray":[[0.5]]},"meta":{}}\n'
 JSON = "Content-Type: application/json"

@@ -27,6 +27,9 @@ from bridge.protocols.seldon import ModelRefusal
 from tests.fakes_component import predicting, running, source
 from tests.fakes_seldon import Exchange, ask
 
+#: Both ends have to keep their promises on either loop (`tests/integration/conftest.py`).
+EVERY_LOOP = True
+
 IRIS = b'{"data": { "ndarray": [[1,2,3,4]]}}'
 EXAMPLE = Path(__file__).parents[2] / "examples" / "iris"
 JSON = "Content-Type: application/json"
