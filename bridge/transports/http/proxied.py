@@ -91,8 +91,7 @@ class ProxiedHttpClient:
             if any(name == b"authorization" for name, _ in headers):
                 del sent["authorization"]
         for name, value in headers:
-            # aiohttp encodes as UTF-8; these bytes pass through it unchanged.
-            sent.add(name.decode(), value.decode("utf-8", "surrogateescape"))
+            sent.add(name.decode(), _text(name, value))
         try:
             async with (
                 asyncio.timeout(timeout_seconds),
@@ -151,6 +150,14 @@ class ProxiedHttpClient:
         if self._session is None:
             raise RuntimeError(f"{self._base.shown('')}: asked outside `async with`")
         return self._session
+
+
+def _text(name: bytes, value: bytes) -> str:
+    """Return *value* as aiohttp takes it: it encodes as UTF-8, so nothing else can be sent."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"header {name.decode()!r}: through a proxy expected UTF-8") from error
 
 
 def _proxy(url: str | None) -> str:
