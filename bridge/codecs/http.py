@@ -13,7 +13,7 @@ bindings/http-protocol-binding.md 1.0.2, http-transport-binding.md 0.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from enum import Enum
 from typing import Final
 
@@ -28,8 +28,10 @@ from bridge.core.mediatype import charset, essence, is_media_type
 #: Header fields in the order they came, names in lower case, as the server gives them.
 Headers = Sequence[tuple[bytes, bytes]]
 
-#: How many header names and media types are remembered; beyond it each is judged anew.
+#: How many header names and media types are remembered, and of how many bytes: beyond what
+#: an honest stream of events reaches, each is judged anew.
 MAX_REMEMBERED: Final = 1024
+MAX_REMEMBERED_BYTES: Final = 128
 
 STRUCTURED_TYPE: Final = b"application/cloudevents+json; charset=utf-8"
 BATCH_TYPE: Final = b"application/cloudevents-batch+json; charset=utf-8"
@@ -213,7 +215,7 @@ def _learn_mode(content_type: bytes | None) -> Mode:
     if text.startswith(b"application/cloudevents"):
         is_batch = text.startswith(b"application/cloudevents-batch")
         found = Mode.BATCH if is_batch else Mode.STRUCTURED
-    if len(_modes) < MAX_REMEMBERED:
+    if _is_room(_modes, content_type or b""):
         _modes[content_type] = found
     return found
 
@@ -229,7 +231,7 @@ def _learn_attribute(header: bytes) -> str:
         raise DecodeError("header 'ce-datacontenttype' is there: expected content-type instead")
     if not (name.isascii() and name.isalnum()) or name == "data":
         name = ""
-    if len(_attribute_names) < MAX_REMEMBERED:
+    if _is_room(_attribute_names, header):
         _attribute_names[header] = name
     return name
 
@@ -248,9 +250,14 @@ def _learn_header(event: Event, name: str) -> bytes:
     check_name(name, version)
     header = b"ce-" + name.encode()
     # Those with a dash are names in 0.3 alone, this one in 1.0 alone: not remembered.
-    if name.isalnum() and name != "datacontentencoding" and len(_header_names) < MAX_REMEMBERED:
+    if name.isalnum() and name != "datacontentencoding" and _is_room(_header_names, header):
         _header_names[name] = header
     return header
+
+
+def _is_room(remembered: Sized, item: bytes) -> bool:
+    """Whether *item* may be remembered too."""
+    return len(remembered) < MAX_REMEMBERED and len(item) <= MAX_REMEMBERED_BYTES
 
 
 def _no_event(content_type: bytes | None) -> str:

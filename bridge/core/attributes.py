@@ -35,6 +35,11 @@ CORE_OF: Final[Mapping[str, frozenset[str]]] = {
 INTEGER_MIN: Final = -(2**31)
 INTEGER_MAX: Final = 2**31 - 1
 
+#: Names that are remembered as good, and characters of the longest: beyond what an honest
+#: stream of events reaches, each name is judged anew.
+MAX_KNOWN_NAMES: Final = 1024
+MAX_KNOWN_LENGTH: Final = 64
+
 #: Says where an attribute was found: `header 'ce-time'`, `member 'time'`.
 Where = Callable[[str], str]
 
@@ -63,7 +68,7 @@ def check_name(name: str, version: str, where: Where | None = None) -> None:
     0.3 flattens a map attribute to `attribute-key` over HTTP, so its names may hold dashes.
     """
     if _NAME.fullmatch(name) is not None and name != "data":
-        if len(_known_names) < _MAX_KNOWN_NAMES:
+        if len(_known_names) < MAX_KNOWN_NAMES and len(name) <= MAX_KNOWN_LENGTH:
             _known_names.add(name)
     elif version != "0.3" or _NAME_03.fullmatch(name) is None or name == "data":
         at = f" ({where(name)})" if where else ""
@@ -187,8 +192,6 @@ def _days(month: str) -> int:
     return monthrange(year or 4, number)[1]
 
 
-#: Names seen and found good, up to a number that no honest stream of events reaches.
-_MAX_KNOWN_NAMES: Final = 1024
 _known_names: set[str] = set(CORE)
 
 _NAME = re.compile(r"[a-z0-9]+")

@@ -7,27 +7,44 @@ stream of events knows few media types.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Final, TypeVar
 
 #: Media types remembered; beyond it the least recently used is judged anew.
 CACHE_SIZE: Final = 256
 
+#: Characters of the longest media type that is remembered.
+CACHE_LENGTH: Final = 256
 
-@lru_cache(CACHE_SIZE)
+_T = TypeVar("_T")
+
+
+def _remembered(judge: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Remember the answers of *judge*, in bounded memory whatever a sender makes up."""
+    known = lru_cache(CACHE_SIZE)(judge)
+
+    @wraps(judge)
+    def judged(value: str) -> _T:
+        return known(value) if len(value) <= CACHE_LENGTH else judge(value)
+
+    return judged
+
+
+@_remembered
 def is_media_type(value: str) -> bool:
     """Whether *value* is `type/subtype` with parameters, as RFC 2046 has it."""
     return _MEDIA_TYPE.fullmatch(value) is not None
 
 
-@lru_cache(CACHE_SIZE)
+@_remembered
 def is_json(value: str) -> bool:
     """Whether *value* is `*/json` or `*/*+json` (CloudEvents JSON format, section 3.1.1)."""
     subtype = essence(value).partition("/")[2]
     return subtype == "json" or subtype.endswith("+json")
 
 
-@lru_cache(CACHE_SIZE)
+@_remembered
 def is_text(value: str) -> bool:
     """Whether *value* names text that is not JSON: `text/*`, `*/xml`, `*/*+xml`."""
     kind, _, subtype = essence(value).partition("/")
@@ -36,7 +53,7 @@ def is_text(value: str) -> bool:
     return kind == "text" or subtype == "xml" or subtype.endswith("+xml")
 
 
-@lru_cache(CACHE_SIZE)
+@_remembered
 def charset(value: str) -> str | None:
     """Return the charset parameter of *value* in lower case, or None if it has none."""
     for name, text in _PARAMETER.findall(value):

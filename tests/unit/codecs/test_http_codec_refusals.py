@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.codecs import http
 from bridge.codecs.http import (
     BATCH_TYPE,
     STRUCTURED_TYPE,
@@ -14,6 +15,7 @@ from bridge.codecs.http import (
     encode_binary,
     encode_structured,
 )
+from bridge.core import attributes
 from bridge.core.errors import DecodeError, UnsupportedFormat
 from bridge.core.event import Event
 
@@ -369,7 +371,7 @@ class TestBatches:
 
 
 @pytest.mark.parametrize(
-    "attributes",
+    "unchecked",
     [
         {"x\r\ny": "1"},
         {"X": "1"},
@@ -381,9 +383,9 @@ class TestBatches:
         {"ext": "\ud800"},
     ],
 )
-def test_unchecked_events_cannot_break_out(attributes: dict[str, str]) -> None:
+def test_unchecked_events_cannot_break_out(unchecked: dict[str, str]) -> None:
     """What was never checked is refused in writing: no name or type ends a header line."""
-    event = Event.of(id="1", source="/", type="t").replace(**attributes)
+    event = Event.of(id="1", source="/", type="t").replace(**unchecked)
 
     with pytest.raises(DecodeError):
         encode_binary(event)
@@ -398,24 +400,25 @@ def test_unchecked_values_are_escaped() -> None:
     assert (b"ce-ext", b"a%0D%0Ab") in headers
 
 
-@pytest.mark.parametrize("attributes", [{"data": "1"}, {"Data": "1"}, {"ext": "\ud800"}])
-def test_unchecked_events_are_refused_in_structured_mode(attributes: dict[str, str]) -> None:
+@pytest.mark.parametrize("unchecked", [{"data": "1"}, {"Data": "1"}, {"ext": "\ud800"}])
+def test_unchecked_events_are_refused_in_structured_mode(unchecked: dict[str, str]) -> None:
     """An attribute can neither pose as data nor hold what JSON cannot."""
-    event = Event.of(id="1", source="/", type="t").replace(**attributes)
+    event = Event.of(id="1", source="/", type="t").replace(**unchecked)
 
     with pytest.raises(DecodeError):
         encode_structured(event)
 
 
 def test_memory_does_not_grow_with_invented_names() -> None:
-    """What the codec remembers of names and media types is bounded."""
-    from bridge.codecs import http
+    """What is remembered of names and media types is bounded, in number and in length."""
+    numbers = [str(number) for number in range(3 * http.MAX_REMEMBERED)]
 
-    for number in range(3 * http.MAX_REMEMBERED):
-        name = f"x{number}"
-        headers = binary(**{f"ce_{name}": b"1", "content_type": f"a/{name}".encode()})
-        event = decode(headers, b"")
-        encode_binary(event)
+    for name in [*numbers, *("x" * (length * 100) for length in range(1, 50))]:
+        headers = binary(**{f"ce_{name}": b"1", name: b"1", "content_type": f"a/{name}".encode()})
+        encode_binary(decode(headers, b""))
 
     for remembered in (http._modes, http._attribute_names, http._header_names):
         assert len(remembered) <= http.MAX_REMEMBERED
+        assert max(len(each or b"") for each in remembered) <= http.MAX_REMEMBERED_BYTES
+    assert len(attributes._known_names) <= attributes.MAX_KNOWN_NAMES
+    assert max(map(len, attributes._known_names)) <= attributes.MAX_KNOWN_LENGTH
