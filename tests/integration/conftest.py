@@ -11,10 +11,10 @@ import pytest
 @pytest.hookimpl(optionalhook=True)
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
-    """Return the loops to run *item* on, or None for the default."""
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return the loops to run *item* on; one alone leaves the test's name as it is."""
     if not getattr(getattr(item, "module", None), "EVERY_LOOP", False):
-        return None
+        return {"asyncio": asyncio.SelectorEventLoop}
     import uvloop
 
     return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
