@@ -174,3 +174,91 @@ def far_end(*answers: bytes, keep: bool = True) -> FarEnd:
 def pieces(data: bytes, size: int = 1) -> Sequence[bytes]:
     """Return *data* cut into pieces of *size*."""
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+class Proxy:
+    """A small real HTTP proxy: CONNECT for https, absolute targets for http.
+
+    *asked* are the request lines it was given. What cannot be reached is answered 502.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._writers: list[asyncio.StreamWriter] = []
+        self._open = 0
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+        for writer in self._writers:
+            writer.transport.abort()
+        async with asyncio.timeout(SECONDS):
+            await self._all_closed.wait()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        self._all_closed.clear()
+        self._writers.append(writer)
+        try:
+            await self._relay(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # one side left
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._all_closed.set()
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        line, _, rest = head.partition(b"\r\n")
+        self.asked.append(line.decode())
+        method, target, version = line.split(b" ")
+        if method == b"CONNECT":
+            address, first = target, b""
+        else:
+            found = re.fullmatch(rb"http://([^/?]+)(.*)", target)
+            assert found is not None, target
+            address = found[1].rpartition(b"@")[2]
+            first = b"%b %b %b\r\n%b" % (method, found[2] or b"/", version, rest)
+        host, _, port = address.decode().rpartition(":")
+        try:
+            far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return
+        self._writers.append(far_writer)
+        if first:
+            far_writer.write(first)
+        else:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        try:
+            # One far end a connection: enough for tests that ask one far end.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pump(reader, far_writer, first != b""))
+                group.create_task(_pump(far_reader, writer, False))
+        finally:
+            far_writer.close()
+            with suppress(ConnectionError):
+                await far_writer.wait_closed()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, absolute: bool) -> None:
+    """Copy until one side ends; take the origin off further absolute targets."""
+    with suppress(ConnectionError):  # one side left: the other is told by the close
+        while data := await reader.read(65536):
+            if absolute:
+                data = re.sub(rb"^([A-Z]+) http://[^/? ]+", rb"\1 ", data)
+            writer.write(data)
+            await writer.drain()
+    writer.close()
