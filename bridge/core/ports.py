@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, Self
 
 from bridge.core.event import Event
 from bridge.core.payload import Body
+from bridge.core.value import value
 
 #: Takes one event. Returns the reply, or None when there is none to give (published,
 #: filtered, dead-lettered): either way the event is settled. Raises EventError to refuse it
@@ -52,7 +53,7 @@ class Source(Component, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Request:
     """One call of a model.
 
@@ -81,7 +82,7 @@ class Model(Component, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Context:
     """What a transformer may know about the event in hand.
 

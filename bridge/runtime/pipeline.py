@@ -140,11 +140,11 @@ class Pipeline:
             started = now()
             payload = await self.model.predict(
                 Request(
-                    payload=payload,
-                    id=request_id,
-                    attributes=event.attributes,
-                    headers=_forwarded(event),
-                    deadline=started + self.deadline_seconds,
+                    payload,
+                    request_id,
+                    event.attributes,
+                    _forwarded(event),
+                    started + self.deadline_seconds,
                 )
             )
             self.timings.model.observe(now() - started)

@@ -159,12 +159,8 @@ class HttpSource:
             raise Unavailable("not ready yet")
         if self._deliveries.open > self._options.max_in_flight:
             raise Overloaded(f"{self._options.max_in_flight} deliveries are under way already")
-        origin = Origin(
-            transport="http",
-            path=request.path,
-            wants_reply=_wants_reply(request.header(b"prefer")),
-            headers=request.headers,
-        )
+        prefer = request.header(b"prefer")
+        origin = Origin("http", request.path, _wants_reply(prefer), request.headers)
         content_type = request.header(b"content-type")
         if codec.mode(content_type) is codec.Mode.BATCH:
             return await self._deliver_batch(request, origin, handle)
