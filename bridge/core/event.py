@@ -43,9 +43,9 @@ class Origin:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header called *name* (lower case), or None."""
-        for known, value in self.headers:
+        for known, found in self.headers:
             if known == name:
-                return value
+                return found
         return None
 
 
@@ -74,14 +74,13 @@ class Event:
         type: str,
         data: bytes | None = None,
         specversion: str = "1.0",
-        origin: Origin = _NOWHERE,
         **attributes: str,
     ) -> Event:
         """Return a checked event; raise DecodeError where the specification forbids it."""
         every = {"specversion": specversion, "id": id, "source": source, "type": type}
         every.update(attributes)
         check_attributes(every)
-        return cls(every, data, origin)
+        return cls(every, data)
 
     @property
     def id(self) -> str:
@@ -134,11 +133,11 @@ class Event:
         Nothing is checked, as in building; data and origin are the same objects.
         """
         changed = dict(self.attributes)
-        for name, value in attributes.items():
-            if value is None:
+        for name, text in attributes.items():
+            if text is None:
                 changed.pop(name, None)
             else:
-                changed[name] = value
+                changed[name] = text
         return Event(changed, self.data, self.origin)
 
     def convert(self, specversion: str) -> Event:
@@ -155,9 +154,9 @@ class Event:
         if specversion == "0.3":
             old, new = new, old
         converted = {"specversion": specversion}
-        for name, value in self.attributes.items():
+        for name, text in self.attributes.items():
             if name not in ("specversion", "datacontentencoding", new):
-                converted[new if name == old else name] = value
+                converted[new if name == old else name] = text
         check_attributes(converted)
         return Event(converted, self.data, self.origin)
 

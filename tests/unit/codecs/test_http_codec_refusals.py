@@ -139,6 +139,10 @@ def refused(headers: Headers, body: bytes = b"") -> str:
             "header 'ce-a-b' occurs twice: expected it once",
         ),
         (
+            [*binary(ce_specversion=b"0.3"), (b"ce-a-b", b"%ff")],
+            "header 'ce-a-b' is not UTF-8: invalid start byte",
+        ),
+        (
             [*binary(ce_specversion=b"0.3"), (b"ce-a--b", b"1")],
             "attribute name 'a--b' (header 'ce-a--b') is invalid: expected a-z and 0-9, not 'data'",
         ),
@@ -253,6 +257,14 @@ ENVELOPE = b'{"specversion":"1.0","type":"t","source":"/","id":"1"'
             "charset 'klingon' of data is unknown: expected utf-8",
         ),
         (
+            ENVELOPE + b',"datacontenttype":"text/plain;charset=us-ascii","data":"\\u00e9"}',
+            "member 'data' does not fit charset 'us-ascii'",
+        ),
+        (
+            ENVELOPE.replace(b"1.0", b"0.3") + b',"subject":["x"]}',
+            "attribute 'subject' (member 'subject') is ['x']: expected a string",
+        ),
+        (
             ENVELOPE.replace(b"1.0", b"0.3") + b',"datacontentencoding":"gzip","data":{}}',
             "attribute 'datacontentencoding' (member 'datacontentencoding') is 'gzip': "
             "expected 'base64'",
@@ -266,6 +278,14 @@ ENVELOPE = b'{"specversion":"1.0","type":"t","source":"/","id":"1"'
 def test_structured_requests_that_are_no_event(body: bytes, words: str) -> None:
     """The text names the member, or the line and column where the JSON is broken."""
     assert words == refused([(b"content-type", STRUCTURED_TYPE)], body)
+
+
+def test_an_old_extension_is_as_deep_as_it_may_be_written() -> None:
+    """A limit set higher than what can be written again ends in a refusal all the same."""
+    body = ENVELOPE.replace(b"1.0", b"0.3") + b',"ext":' + b"[" * 300 + b"]" * 300 + b"}"
+
+    with pytest.raises(DecodeError, match="member 'ext' cannot be carried"):
+        decode([(b"content-type", STRUCTURED_TYPE)], body, max_depth=500)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def test_the_chosen_member_keeps_its_bytes(drawn: tuple[str, str]) -> None:
 
     assert chosen.encode() == members.raw
     assert members.repeated is None
-    expected = json.loads(text)
+    expected = orjson.loads(text)
     assert expected.keys() == members.values.keys()
     assert {**expected, "data": 0} == {**members.values, "data": 0}
 
