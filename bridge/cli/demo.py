@@ -151,7 +151,7 @@ def _iris(console: Console, processes: Processes, root: Path, *, keep: bool) -> 
         console.print(
             "\n[bold]serving until Ctrl-C;[/] the published request, to type elsewhere:\n"
         )
-        print(_curl(broker))
+        print(curl(broker))
         console.print("\nwhat the event display prints from here on:\n")
         _follow(shown.output, processes)
     console.print("\n[bold]next[/]")
@@ -249,7 +249,8 @@ def _line(counted: dict[tuple[str, str | None], int], ended: str, taken: str, op
     return f"{kind}: {left} = {' + '.join(parts)}"
 
 
-def _curl(port: int) -> str:
+def curl(port: int) -> str:
+    """Return the published command, to type against *port*."""
     headers = " \\\n".join(f'    -H "{name}: {value}"' for name, value in REQUEST_HEADERS.items())
     return f"curl -v http://127.0.0.1:{port} \\\n{headers} \\\n    -d '{REQUEST_DATA}'"
 

@@ -38,12 +38,13 @@ class Router:
 
     def __init__(self, routes: Sequence[Route], unrouted: Events) -> None:
         self._routes = tuple(routes)
+        self._paths = {route.path for route in routes}
         self._unrouted = unrouted
         self._logged = 0
 
     def knows(self, path: str) -> bool:
         """Whether any pipeline listens on *path*."""
-        return any(route.path is None or route.path == path for route in self._routes)
+        return None in self._paths or path in self._paths
 
     def replies(self, event: Event) -> bool:
         """Whether *event* is going to be answered with an event."""
