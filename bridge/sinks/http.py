@@ -14,9 +14,11 @@ from pydantic import SecretStr
 
 from bridge.codecs import http as codec
 from bridge.config.options import HttpClientOptions, Seconds
-from bridge.core.errors import Rejected, Unavailable
+from bridge.core.errors import ConfigError, Rejected, Unavailable
 from bridge.core.event import Event, shown
 from bridge.transports.http import http_client, retry_after_seconds
+from bridge.transports.http.client import BaseUrl
+from bridge.transports.http.writing import check_headers
 
 
 class HttpSinkOptions(HttpClientOptions):
@@ -36,12 +38,18 @@ class HttpSink:
     Options = HttpSinkOptions
 
     def __init__(self, options: HttpSinkOptions) -> None:
+        """Raise ConfigError for a URL, a header or a certificate that cannot work."""
         self._options = options
         self._client = http_client(options)
         self._headers = [
             (name.lower().encode(), value.get_secret_value().encode())
             for name, value in options.headers.items()
         ]
+        try:
+            check_headers(self._headers)
+        except ValueError as error:
+            raise ConfigError(f"headers: {error}") from error
+        self._who = f"sink {BaseUrl(options.url).shown('')}"
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; connections are made when they are needed."""
@@ -72,7 +80,7 @@ class HttpSink:
         if 200 <= status < 300:
             return
         said = shown(response.body[:200].decode("utf-8", "replace"), 200)
-        text = f"sink {self._options.url}: answered {status} {said}"
+        text = f"{self._who}: answered {status} {said}"
         if status in PASSING or status >= 500:
             raise Unavailable(text, retry_after_seconds=retry_after_seconds(response))
         raise Rejected(text)
