@@ -24,6 +24,7 @@ from bridge.codecs import http as codec
 from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
 from bridge.core.errors import (
     BridgeError,
+    ConfigError,
     DeadlineExceeded,
     DecodeError,
     Overloaded,
@@ -113,8 +114,15 @@ class SeldonSource:
         return self._server.port
 
     async def __aenter__(self) -> Self:
-        """Listen; until `run` is called requests are answered 503."""
-        await self._server.start(self._options.host, self._options.port)
+        """Listen; until `run` is called requests are answered 503.
+
+        Raise ConfigError where the address cannot be listened on.
+        """
+        host, port = self._options.host, self._options.port
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            raise ConfigError(f"source seldon: cannot listen on {host}:{port}: {error}") from error
         return self
 
     async def __aexit__(self, *exc: object) -> None:

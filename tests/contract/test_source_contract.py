@@ -1,0 +1,350 @@
+"""Every kind of source keeps the promises of `core/ports.py: Source`, on real sockets.
+
+Returning is acknowledging, raising is refusing, and what is neither is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import pytest
+
+from bridge import Event, EventError, Overloaded, Rejected, TransformError, Unavailable
+from bridge.core.errors import ConfigError, DeadlineExceeded, DecodeError
+from bridge.core.ports import Handler
+from bridge.observe.ledger import Deliveries
+from bridge.sources.http import HttpSource, HttpSourceOptions
+from bridge.sources.seldon import SeldonSource, SeldonSourceOptions
+from tests.fakes_http import SECONDS
+from tests.fakes_seldon import Exchange, ask
+
+EVENT = ("Ce-Specversion: 1.0", "Ce-Source: tests", "Ce-Type: t", "Content-Type: application/json")
+DATA = b'{"strData":"x"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of source, and how something is delivered to it."""
+
+    make: Callable[..., Any]
+    line: str
+
+    async def deliver(self, port: int, id: str = "1") -> Exchange:
+        async with asyncio.timeout(SECONDS):
+            return await ask(port, self.line, DATA, (*EVENT, f"Ce-Id: {id}"))
+
+
+def http_source(deliveries: Deliveries, **options: Any) -> HttpSource:
+    return HttpSource(
+        HttpSourceOptions.model_validate({"host": "127.0.0.1", "port": 0, **options}),
+        deliveries=deliveries,
+        replies=lambda event: True,
+        knows=lambda path: True,
+        ready=lambda: True,
+    )
+
+
+def seldon_source(deliveries: Deliveries, **options: Any) -> SeldonSource:
+    return SeldonSource(
+        SeldonSourceOptions.model_validate({"host": "127.0.0.1", "port": 0, **options}),
+        name="iris",
+        deliveries=deliveries,
+        ready=lambda: True,
+        chance=Random(7),
+    )
+
+
+KINDS = {
+    "http": Kind(make=http_source, line="POST /"),
+    "seldon": Kind(make=seldon_source, line="POST /predict"),
+}
+
+
+@pytest.fixture(params=sorted(KINDS))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each kind of source."""
+    return KINDS[request.param]
+
+
+class Running:
+    """A source that runs."""
+
+    def __init__(self, port: int, deliveries: Deliveries, run: asyncio.Task[None]) -> None:
+        self.port = port
+        self.deliveries = deliveries
+        self.run = run
+        self.stop = asyncio.Event()
+
+
+@asynccontextmanager
+async def running(kind: Kind, handle: Handler, **options: Any) -> AsyncIterator[Running]:
+    """Run a source of *kind*; afterwards stop it softly, as far as the test has not."""
+    deliveries, stop = Deliveries(), asyncio.Event()
+    async with kind.make(deliveries, **options) as source:
+        run = asyncio.create_task(source.run(handle, stop))
+        await asyncio.sleep(0)  # one turn of the loop, in which `run` takes its handler
+        served = Running(source.port, deliveries, run)
+        served.stop = stop
+        try:
+            yield served
+        finally:
+            stop.set()
+            await asyncio.wait([run])
+    assert deliveries.balanced()
+    assert deliveries.open == 0
+
+
+class Held:
+    """A handler whose events wait until told to go on; `began` is released once for each."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Semaphore(0)
+        self.go = asyncio.Event()
+        self.running = 0
+        self.most = 0
+        self.ended: list[str] = []
+
+    async def __call__(self, event: Event) -> Event | None:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.began.release()
+        try:
+            await self.go.wait()
+        finally:
+            self.running -= 1
+        self.ended.append(event.id)
+        return event
+
+    async def wait_for(self, count: int) -> None:
+        async with asyncio.timeout(SECONDS):
+            for _ in range(count):
+                await self.began.acquire()
+
+
+async def test_acknowledges_only_after_the_handler_returned(kind: Kind) -> None:
+    """Until then whoever delivered the event still holds it."""
+    held = Held()
+    async with running(kind, held) as source:
+        delivery = asyncio.create_task(kind.deliver(source.port))
+        await held.wait_for(1)
+
+        before = (delivery.done(), source.deliveries.open, source.deliveries.settled_total)
+        held.go.set()
+        answer = await delivery
+
+    assert before == (False, 1, 0)
+    assert (answer.status, held.ended) == (200, ["1"])
+    assert source.deliveries.counts() == {
+        "taken": 1, "settled": 1, "refused": 0, "given_back": 0, "open": 0
+    }  # fmt: skip
+
+
+async def test_what_is_settled_without_a_reply_is_accepted(kind: Kind) -> None:
+    """None from the handler is a 202 with an empty body."""
+
+    async def handle(event: Event) -> None:
+        return None
+
+    async with running(kind, handle) as source:
+        answer = await kind.deliver(source.port)
+
+    assert (answer.status, answer.body) == (202, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(Overloaded("x"), 429), (Unavailable("x"), 503), (DeadlineExceeded("x"), 504)],
+)
+async def test_an_outage_makes_the_sender_come_again(
+    kind: Kind, error: Unavailable, status: int
+) -> None:
+    """A status that is retried, and when; the redelivery is taken like any other."""
+    errors = [error]
+
+    async def handle(event: Event) -> Event:
+        if errors:
+            raise errors.pop()
+        return event
+
+    async with running(kind, handle) as source:
+        refused = await kind.deliver(source.port)
+        again = await kind.deliver(source.port)
+
+    assert (refused.status, refused.headers["retry-after"]) == (status, "1")
+    assert again.status == 200
+    assert (source.deliveries.refused_total, source.deliveries.settled_total) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "error", [DecodeError("x"), EventError("x"), TransformError("x"), Rejected("x")]
+)
+async def test_a_verdict_does_not_ask_for_another_try(kind: Kind, error: EventError) -> None:
+    """No Retry-After, and not one of the statuses of an outage."""
+
+    async def handle(event: Event) -> Event:
+        raise error
+
+    async with running(kind, handle) as source:
+        answer = await kind.deliver(source.port)
+
+    assert "retry-after" not in answer.headers
+    assert answer.status not in (429, 503, 504)
+    assert source.deliveries.refused_total == 1
+
+
+async def test_a_bug_in_the_handler_is_refused_and_the_source_lives_on(kind: Kind) -> None:
+    """A 500, and the next event is answered as ever."""
+    bugs = [ZeroDivisionError("a bug")]
+
+    async def handle(event: Event) -> Event:
+        if bugs:
+            raise bugs.pop()
+        return event
+
+    async with running(kind, handle) as source:
+        answers = [(await kind.deliver(source.port)).status for _ in range(2)]
+
+    assert answers == [500, 200]
+
+
+async def test_before_it_runs_it_sends_everybody_away(kind: Kind) -> None:
+    """Entered but not running: 503, never a settled event."""
+    deliveries = Deliveries()
+    async with kind.make(deliveries) as source:
+        answer = await kind.deliver(source.port)
+
+    assert answer.status == 503
+    assert deliveries.refused_total == 1
+
+
+async def test_as_many_run_at_once_as_the_limit_says(kind: Kind) -> None:
+    """`max_in_flight` run beside each other; one more is 429 and costs the others nothing."""
+    held = Held()
+    async with running(kind, held, max_in_flight=5) as source:
+        deliveries = [asyncio.create_task(kind.deliver(source.port, str(n))) for n in range(5)]
+        await held.wait_for(5)
+
+        beyond = await kind.deliver(source.port, "beyond")
+        held.go.set()
+        answers = [(await delivery).status for delivery in deliveries]
+        after = await kind.deliver(source.port, "after")
+
+    assert (beyond.status, held.most) == (429, 5)
+    assert answers == [200] * 5
+    assert after.status == 200
+
+
+async def test_a_soft_stop_settles_all_that_is_running(kind: Kind) -> None:
+    """`run` returns when each delivery under way is answered; nobody new gets in."""
+    held = Held()
+    async with running(kind, held) as source:
+        deliveries = [asyncio.create_task(kind.deliver(source.port, str(n))) for n in range(10)]
+        await held.wait_for(10)
+
+        source.stop.set()
+        await asyncio.sleep(0)
+        with pytest.raises(OSError):
+            await kind.deliver(source.port, "late")
+        still = source.run.done()
+        held.go.set()
+        answers = [(await delivery).status for delivery in deliveries]
+        await source.run
+
+    assert still is False
+    assert answers == [200] * 10
+    assert sorted(held.ended) == [str(n) for n in range(10)]
+    assert source.deliveries.settled_total == 10
+
+
+async def test_a_soft_stop_closes_connections_that_wait(kind: Kind) -> None:
+    """A sender's idle connection does not keep the process alive."""
+
+    async def handle(event: Event) -> Event:
+        return event
+
+    async with running(kind, handle) as source:
+        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"ok")
+
+        source.stop.set()
+        async with asyncio.timeout(SECONDS):
+            rest = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            await source.run
+
+    assert rest == b""
+
+
+async def test_a_hard_stop_gives_back_and_loses_nothing(kind: Kind) -> None:
+    """No delivery under way is answered, so each is delivered again; the ledger says how many."""
+    held = Held()
+    async with running(kind, held) as source:
+        deliveries = [asyncio.create_task(kind.deliver(source.port, str(n))) for n in range(10)]
+        await held.wait_for(10)
+
+        source.run.cancel()
+        await asyncio.wait([source.run])
+
+    outcomes = await asyncio.gather(*deliveries, return_exceptions=True)
+    assert [True] * 10 == [isinstance(one, (OSError, EOFError)) for one in outcomes]
+    assert held.ended == []
+    assert source.deliveries.given_back_total == 10
+
+
+async def test_the_ledger_adds_up_whenever_somebody_looks(kind: Kind) -> None:
+    """Taken equals the sum of the others at each turn of the loop, whatever becomes of them."""
+    outcomes: list[BaseException | None] = [None, Unavailable("x"), Rejected("x"), OSError("bug")]
+    looked = 0
+    done = asyncio.Event()
+
+    async def handle(event: Event) -> Event:
+        for _ in range(int(event.id) % 7):
+            await asyncio.sleep(0)
+        outcome = outcomes[int(event.id) % 4]
+        if outcome is not None:
+            raise outcome
+        return event
+
+    async def look(deliveries: Deliveries) -> None:
+        nonlocal looked
+        while not done.is_set():
+            assert deliveries.balanced()
+            looked += 1
+            await asyncio.sleep(0)
+
+    async with running(kind, handle, max_in_flight=20) as source:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(look(source.deliveries))
+            await asyncio.gather(*(kind.deliver(source.port, str(n)) for n in range(60)))
+            done.set()
+
+    counts = source.deliveries.counts()
+    assert looked > 5
+    assert (counts["taken"], counts["open"]) == (60, 0)
+    assert counts["settled"] > 0 < counts["refused"]
+
+
+async def test_leaving_twice_and_entering_again(kind: Kind) -> None:
+    """Leaving twice is no error, and the port is free for the next one."""
+    async with kind.make(Deliveries()) as source:
+        port = source.port
+        await source.__aexit__(None, None, None)
+    async with kind.make(Deliveries(), port=port) as again:
+        await again.ping()
+
+        assert port == again.port
+
+
+async def test_a_port_that_is_taken_is_a_mistake_of_the_file(kind: Kind) -> None:
+    """ConfigError with the address, so that the process ends with status 2 and no traceback."""
+    async with kind.make(Deliveries()) as first:
+        with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}"):
+            async with kind.make(Deliveries(), port=first.port):
+                pass
