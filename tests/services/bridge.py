@@ -48,6 +48,22 @@ def bridge_running(
 
     The environment is this one's without what Knative injects, and with *environment*.
     """
+    with pipelines_running({"iris": pipeline}, folder, environment=environment) as bridge:
+        yield bridge
+
+
+@contextmanager
+def pipelines_running(
+    pipelines: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    **lifecycle: float,
+) -> Iterator[Bridge]:
+    """Yield `bridge run` with *pipelines*, which share one http listener.
+
+    A pipeline's own `source` adds to what all have in common. Otherwise as `bridge_running`.
+    """
     port, admin_port = free_port(), free_port()
     file = folder / "bridge.yaml"
     source = {"type": "http", "host": "127.0.0.1", "port": port}
@@ -55,9 +71,13 @@ def bridge_running(
         yaml.safe_dump(
             {
                 "admin": {"host": "127.0.0.1", "port": admin_port},
-                "lifecycle": {"shutdown_delay_seconds": 0},
-                "pipelines": {"iris": {"source": source, **pipeline}},
-            }
+                "lifecycle": {"shutdown_delay_seconds": 0, **lifecycle},
+                "pipelines": {
+                    name: {**pipeline, "source": {**source, **pipeline.get("source", {})}}
+                    for name, pipeline in pipelines.items()
+                },
+            },
+            sort_keys=False,
         )
     )
     injected = {"PORT": "", "K_SINK": "", "K_CE_OVERRIDES": "", "K_CA_CERTS": "", "NAMESPACE": ""}
