@@ -122,6 +122,7 @@ def build(
         chance=chance or random.Random(),  # noqa: S311  # pauses and splits, no secrets
         ledger=Ledger(),
         health=Health(),
+        debug=options.log.level == "debug",
     )
     built = [line(name, pipeline, parts) for name, pipeline in options.pipelines.items()]
     lines = {one.name: one for one in built if one is not None}

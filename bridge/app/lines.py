@@ -104,6 +104,8 @@ class _Builder:
                 events=ledger.events,
                 dead_letter_sink=letter,
                 deadline_seconds=options.deadline_seconds,
+                clock=parts.clock,
+                debug=parts.debug,
             ),
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from bridge.app.lines import Line
 from bridge.app.parts import Parts
 from bridge.core.ports import Handler, Source
+from bridge.observe.complaints import Complaints
 from bridge.runtime.middleware import filtered
 from bridge.runtime.routing import Route, Router
 
@@ -89,6 +90,7 @@ def _listener(group: Sequence[Line], parts: Parts) -> tuple[Source, Handler] | N
         replies=router.replies,
         knows=router.knows,
         ready=lambda: parts.health.ready,
+        complaints=Complaints(parts.clock, source=name),
     )
     return None if source is None else (source, router)
 

@@ -25,7 +25,10 @@ from bridge.runtime.runner import Health
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The process's own parts, and the collector of what is wrong with its file."""
+    """The process's own parts, and the collector of what is wrong with its file.
+
+    *debug*: a log line for every event is wanted.
+    """
 
     document: Document
     platform: Platform
@@ -34,6 +37,7 @@ class Parts:
     chance: random.Random
     ledger: Ledger
     health: Health
+    debug: bool = False
 
     def problem(self, path: KeyPath, text: str) -> None:
         """Keep what is wrong at *path*."""

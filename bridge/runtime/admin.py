@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from bridge.core.clock import Clock
 from bridge.core.errors import BridgeError, ConfigError
 from bridge.core.ports import Component
@@ -17,6 +19,9 @@ from bridge.runtime.runner import Health
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+
+log = structlog.get_logger()
 
 
 class Pings:
@@ -117,6 +122,7 @@ class Admin:
             raise ConfigError(
                 f"admin: cannot listen on {self._host}:{self._port}: {error}"
             ) from error
+        log.info("listening for operators", host=self._host, port=self.port)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -12,17 +12,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
+from bridge.core.clock import Clock
 from bridge.core.errors import BridgeError, EventError, Unavailable
 from bridge.core.event import Event
 from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
+from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Events
 from bridge.runtime.deadline import deadline
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
 
+log = structlog.get_logger()
 
-def observe(step: Step, events: Events) -> Handler:
-    """Count each event in and out, whatever becomes of it, and give a source what it needs."""
+
+def observe(step: Step, events: Events, complaints: Complaints | None = None) -> Handler:
+    """Count each event in and out, whatever becomes of it, and give a source what it needs.
+
+    *complaints* tells whoever reads the log why events are refused.
+    """
 
     async def observed(event: Event) -> Event | None:
         events.accepted()
@@ -30,6 +39,8 @@ def observe(step: Step, events: Events) -> Handler:
             outcome = await step(event)
         except BridgeError as error:
             events.failed(error.reason)
+            if complaints is not None:
+                complaints.of(error.reason, error, id=event.id)
             raise
         except BaseException:
             events.failed("cancelled")
@@ -66,7 +77,9 @@ def filtered(handle: Handler, accepts: Predicate | None, events: Events) -> Hand
     return filter_
 
 
-def dead_letter(step: Step, sink: Sink, pipeline: str) -> Step:
+def dead_letter(
+    step: Step, sink: Sink, pipeline: str, complaints: Complaints | None = None
+) -> Step:
     """Send a refused event to *sink*, with the reason, and call it settled.
 
     A dead letter that cannot be sent is an outage: raises Unavailable, and the event is
@@ -77,6 +90,8 @@ def dead_letter(step: Step, sink: Sink, pipeline: str) -> Step:
         try:
             return await step(event)
         except EventError as error:
+            if complaints is not None:
+                complaints.of(error.reason, error, id=event.id, to="dead letter")
             try:
                 await sink.send(letter(event, error, pipeline))
             except EventError as refused:
@@ -155,9 +170,37 @@ def handler(
     events: Events,
     dead_letter_sink: Sink | None,
     deadline_seconds: float,
+    clock: Clock,
+    debug: bool = False,
 ) -> Handler:
-    """Return what a source calls: *pipeline* with everything that stands around it."""
+    """Return what a source calls: *pipeline* with everything that stands around it.
+
+    *debug* writes a line for every event; without it not even the question is asked.
+    """
+    complaints = Complaints(clock, pipeline=name)
     step = deadline(pipeline, deadline_seconds)
     if dead_letter_sink is not None:
-        step = dead_letter(step, dead_letter_sink, name)
-    return join(observe(step, events))
+        step = dead_letter(step, dead_letter_sink, name, complaints)
+    handle = observe(step, events, complaints)
+    return join(told(handle, name, clock) if debug else handle)
+
+
+def told(handle: Handler, pipeline: str, clock: Clock) -> Handler:
+    """Write a debug line for every event, with its outcome and how long it took."""
+
+    async def telling(event: Event) -> Event | None:
+        started = clock.monotonic()
+        outcome = "cancelled"
+        try:
+            reply = await handle(event)
+            outcome = "settled" if reply is None else "replied"
+        except BridgeError as error:
+            outcome = error.reason
+            raise
+        finally:
+            seconds = round(clock.monotonic() - started, 6)
+            facts = {"id": event.id, "type": event.type, "source": event.source}
+            log.debug("event", pipeline=pipeline, outcome=outcome, seconds=seconds, **facts)
+        return reply
+
+    return telling

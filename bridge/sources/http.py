@@ -14,6 +14,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Annotated, Literal, Self
 
+import structlog
 from pydantic import Field
 
 from bridge.codecs import http as codec
@@ -30,8 +31,11 @@ from bridge.core.errors import (
 )
 from bridge.core.event import Event, Origin
 from bridge.core.ports import Handler
+from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.transports.http import HttpRequest, HttpResponse, HttpServer, server_context
+
+log = structlog.get_logger()
 
 #: The longest body of an error; `knative.dev/eventing` v0.50.0 panics on one byte more.
 MAX_ERROR_BYTES = 768
@@ -72,7 +76,8 @@ class HttpSource:
     """One listener. Order: none, as Knative promises none; each request is on its own.
 
     *replies* tells whether an event will be answered with an event, *knows* whether any
-    pipeline takes a path, *ready* whether the process is (for `/readyz`).
+    pipeline takes a path, *ready* whether the process is (for `/readyz`). *complaints* tells
+    the log of what is refused before a pipeline.
     """
 
     Options = HttpSourceOptions
@@ -85,12 +90,14 @@ class HttpSource:
         replies: Callable[[Event], bool],
         knows: Callable[[str], bool],
         ready: Callable[[], bool],
+        complaints: Complaints | None = None,
     ) -> None:
         self._options = options
         self._deliveries = deliveries
         self._replies = replies
         self._knows = knows
         self._ready = ready
+        self._complaints = complaints
         self._handle: Handler | None = None
         self._server = HttpServer(
             self._answer,
@@ -116,6 +123,7 @@ class HttpSource:
             await self._server.start(host, port)
         except OSError as error:
             raise ConfigError(f"source http: cannot listen on {host}:{port}: {error}") from error
+        log.info("listening for events", host=host, port=self.port)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -143,6 +151,8 @@ class HttpSource:
             response = await self._deliver(request)
         except BridgeError as error:
             deliveries.refused()
+            if self._complaints is not None and isinstance(error, (DecodeError, Overloaded)):
+                self._complaints.of(error.reason, error)
             return refusal(error, self._options.retry_after_seconds)
         except asyncio.CancelledError:
             deliveries.given_back()

@@ -1,14 +1,16 @@
 """What stands around a pipeline: counting, filter, dead letter, deadline, joined duplicates."""
 
 import asyncio
+import contextlib
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge import Event, EventError, Rejected, TransformError, Unavailable
 from bridge.observe.ledger import Events
 from bridge.runtime.middleware import dead_letter, filtered, handler, join, observe
 from bridge.runtime.pipeline import DeadLettered, Quiet
-from tests.fakes import FakeSink, iris_event
+from tests.fakes import FakeClock, FakeSink, iris_event
 
 
 def step(outcome):
@@ -226,6 +228,7 @@ async def test_the_whole_nest_counts_a_dead_letter_once():
         events=events,
         dead_letter_sink=sink,
         deadline_seconds=30,
+        clock=FakeClock(),
     )
 
     await handle(iris_event())
@@ -240,3 +243,36 @@ async def test_the_whole_nest_counts_a_dead_letter_once():
         "in_flight": 0,
     }
     assert events.refusals == {"event": 1}
+
+
+def whole(outcome, **options):
+    """Return everything that stands around a step with *outcome*."""
+    options = {"dead_letter_sink": None, "deadline_seconds": 30, "clock": FakeClock(), **options}
+    return handler(step(outcome), name="iris", events=Events(), **options)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [(iris_event(), "replied"), (Quiet.PUBLISHED, "settled"), (Rejected("no"), "rejected")],
+)
+async def test_at_debug_each_event_is_a_line(outcome, told):
+    """With its names and what became of it, never its data."""
+    with capture_logs() as lines:
+        with contextlib.suppress(Rejected):
+            await whole(outcome, debug=True)(iris_event())
+
+    (line,) = [line for line in lines if line["log_level"] == "debug"]
+    assert (line["outcome"], line["pipeline"], line["id"]) == (told, "iris", iris_event().id)
+    assert "ndarray" not in str(line)
+
+
+async def test_a_refusal_is_told_to_whoever_reads_the_log():
+    """Once, with its reason and the event's id; also where the dead letter takes it."""
+    handle = whole(Rejected("no"), dead_letter_sink=FakeSink())
+
+    with capture_logs() as lines:
+        await handle(iris_event())
+
+    assert [(line["reason"], line["error"], line["to"]) for line in lines] == [
+        ("rejected", "no", "dead letter")
+    ]
