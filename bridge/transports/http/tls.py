@@ -11,7 +11,7 @@ from bridge.core.errors import ConfigError
 def client_context(options: ClientTlsOptions) -> ssl.SSLContext:
     """Return what a client needs to verify a far end, and to prove itself if it must.
 
-    Raise ConfigError naming the file that is missing or is not what it should be.
+    Raise ConfigError naming the file or option that is missing or is not what it should be.
     """
     if options.ca_file is None:
         context = ssl.create_default_context()
@@ -20,6 +20,11 @@ def client_context(options: ClientTlsOptions) -> ssl.SSLContext:
             context = ssl.create_default_context(cafile=options.ca_file)
         except (OSError, ValueError) as error:
             raise _unusable("ca_file", options.ca_file, "PEM certificates", error) from error
+    if options.ca_certs is not None:
+        try:
+            context.load_verify_locations(cadata=options.ca_certs)
+        except (OSError, ValueError) as error:
+            raise ConfigError("tls: ca_certs: expected PEM certificates") from error
     if options.cert_file is not None:
         _load_chain(context, options.cert_file, options.key_file)
     elif options.key_file is not None:
