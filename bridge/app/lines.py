@@ -69,6 +69,12 @@ class _Builder:
             parts.problem(
                 self._path, "nothing to do: expected a model, a transformer, sinks, or K_SINK"
             )
+        if respond is None and passes and options.reply == "always":
+            parts.problem(
+                (*self._path, "reply"),
+                "an event that is passed on as it came would be its own reply: expected a model, "
+                "a transformer or a response",
+            )
         if len(parts.problems) > before or source is None:
             return None
         answers = bool(getattr(source.cls, "answers", False))

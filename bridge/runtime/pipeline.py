@@ -108,8 +108,17 @@ class Pipeline:
         return self.reply_always or not self._destinations(event)
 
     def _destinations(self, event: Event) -> Sequence[Sink]:
-        """Return where the response to *event* is published; nowhere means it is the reply."""
-        if not self.sinks and self.fallback is not None and not event.origin.wants_reply:
+        """Return where the response to *event* is published; nowhere means it is the reply.
+
+        An event that is passed on as it came is nobody's reply: its broker would deliver it
+        again.
+        """
+        passed_on = self.respond is None
+        if (
+            not self.sinks
+            and self.fallback is not None
+            and (passed_on or not event.origin.wants_reply)
+        ):
             return (self.fallback,)
         return self.sinks
 

@@ -76,6 +76,20 @@ async def test_k_sink_gets_the_response_unless_the_sender_prefers_a_reply(wants_
     assert made.replies(event) is wants_reply
 
 
+async def test_an_event_that_is_passed_on_is_never_its_own_reply():
+    """Without a response K_SINK gets the event, also where the sender prefers a reply."""
+    sink = FakeSink()
+    event = iris_event()
+    event = Event(event.attributes, event.data, Origin(wants_reply=True))
+    made = pipeline(model=None, respond=None, fallback=sink)
+
+    outcome = await made(event)
+
+    assert outcome is Quiet.PUBLISHED
+    assert [event] == sink.events
+    assert made.replies(event) is False
+
+
 async def test_a_sink_that_is_down_refuses_the_event():
     """Nothing is settled before every sink has it."""
     with pytest.raises(Unavailable):
