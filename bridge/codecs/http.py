@@ -155,6 +155,7 @@ def _decode_binary(
 ) -> Event:
     attributes: dict[str, str] = {}
     get = _attribute_names.get
+    flattened = False
     header = b""
     try:
         for header, raw in headers:
@@ -164,9 +165,14 @@ def _decode_binary(
             if name:
                 if name in attributes:
                     raise DecodeError(f"header {_shown(header)} occurs twice: expected it once")
-                # Parsers of HTTP leave the white space that may follow a value.
-                text = raw.decode().strip(" \t")
-                attributes[name] = decode_value(raw) if "%" in text or '"' in text else text
+                if name is _FLATTENED:
+                    flattened = True
+                else:
+                    attributes[name] = raw.decode()
+        # One look for them all: hardly any event has a value that is not its own text.
+        joined = "".join(attributes.values())
+        if "%" in joined or '"' in joined or " " in joined or "\t" in joined:
+            _undo(headers, attributes)
         header = b"content-type"
         if content_type is not None:
             attributes["datacontenttype"] = content_type.decode()
@@ -176,7 +182,9 @@ def _decode_binary(
         ) from error
     version = attributes.get("specversion")
     if version == "0.3":
-        _finish_old(headers, attributes)
+        if flattened:
+            _add_flattened(headers, attributes)
+        attributes.pop("datacontentencoding", None)  # only an envelope needs it
     elif version is None and not attributes.keys() - {"datacontenttype"}:
         raise DecodeError(_no_event(content_type))
     check_attributes(attributes, _where)
@@ -184,8 +192,21 @@ def _decode_binary(
     return Event(attributes, data) if origin is None else Event(attributes, data, origin)
 
 
-def _finish_old(headers: Headers, attributes: dict[str, str]) -> None:
-    """Add what 0.3 flattens to `ce-attribute-key`, and drop what only its envelope needs."""
+def _undo(headers: Headers, attributes: dict[str, str]) -> None:
+    """Undo quoting, percent-encoding and outer white space in *attributes*, from *headers*."""
+    for header, raw in headers:
+        name = _attribute_names.get(header) or _learn_attribute(header)
+        if name in attributes:
+            try:
+                attributes[name] = decode_value(raw)
+            except UnicodeDecodeError as error:
+                raise DecodeError(
+                    f"header {_shown(header)} is not UTF-8: {error.reason} at byte {error.start}"
+                ) from error
+
+
+def _add_flattened(headers: Headers, attributes: dict[str, str]) -> None:
+    """Add what 0.3 flattens to `ce-attribute-key`."""
     flattened = [(name, raw) for name, raw in headers if name[:3] == b"ce-" and b"-" in name[3:]]
     for header, raw in flattened:
         name = header[3:].decode("latin-1")
@@ -195,7 +216,6 @@ def _finish_old(headers: Headers, attributes: dict[str, str]) -> None:
             attributes[name] = decode_value(raw)
         except UnicodeDecodeError as error:
             raise DecodeError(f"header {_shown(header)} is not UTF-8: {error.reason}") from error
-    attributes.pop("datacontentencoding", None)
 
 
 def _content_type(headers: Headers) -> bytes | None:
@@ -231,14 +251,15 @@ def _learn_mode(content_type: bytes | None) -> Mode:
 def _learn_attribute(header: bytes) -> str:
     """Return the attribute that *header* carries, "" if none, and remember it.
 
-    A name that no attribute can have, such as one with a dash, is somebody else's header.
+    A name that no attribute can have is somebody else's header; one with a dash, _FLATTENED,
+    may be a map's entry in 0.3.
     """
     lower = header.lower()
     name = lower[3:].decode("latin-1") if lower.startswith(b"ce-") else ""
     if name == "datacontenttype":
         raise DecodeError("header 'ce-datacontenttype' is there: expected content-type instead")
     if not (name.isascii() and name.isalnum()) or name == "data":
-        name = ""
+        name = _FLATTENED if "-" in name else ""
     if _is_room(_attribute_names, header):
         _attribute_names[header] = name
     return name
@@ -287,6 +308,9 @@ def _shown(raw: bytes) -> str:
 
 
 _UTF8 = (None, "utf-8", "utf8")
+
+#: In place of an attribute's name: the header may be an entry of a map, in 0.3.
+_FLATTENED = "-"
 
 # What is remembered is bounded: a sender may invent names for as long as it likes.
 _modes: dict[bytes | None, Mode] = {}

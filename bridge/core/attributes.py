@@ -122,6 +122,10 @@ def shown(value: object, limit: int = 60) -> str:
     return f"{quoted}…" if len(text) > limit else quoted
 
 
+#: Attributes with a rule that differs from version to version.
+_LOOKED_AT_CLOSELY: Final = frozenset(("dataschema", "schemaurl", "datacontentencoding"))
+
+
 def _is_plain(attributes: Mapping[str, str]) -> bool:
     """Whether *attributes* are those of a valid event, as far as that is cheap to say.
 
@@ -132,13 +136,13 @@ def _is_plain(attributes: Mapping[str, str]) -> bool:
     time, content_type = get("time"), get("datacontenttype")
     return (
         _known_names.issuperset(attributes)
-        and all(map(str.isprintable, attributes.values()))
-        and get("specversion") == "1.0"
+        and "".join(attributes.values()).isprintable()
+        and get("specversion") in SPECVERSIONS
         and bool(get("id") and get("source") and get("type"))
         and get("subject") != ""
         and (time is None or is_timestamp(time))
         and (content_type is None or is_media_type(content_type))
-        and "dataschema" not in attributes
+        and _LOOKED_AT_CLOSELY.isdisjoint(attributes)
     )
 
 
