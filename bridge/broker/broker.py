@@ -24,7 +24,7 @@ from bridge.broker.intake import Intake
 from bridge.broker.triggers import DEFAULT_BROKER, DEFAULT_NAMESPACE, Declared
 from bridge.config.options import Bytes, Options, Seconds
 from bridge.core.clock import Clock
-from bridge.transports.http import HttpServer
+from bridge.transports.http import HttpServer, cannot_listen
 
 log = structlog.get_logger()
 
@@ -73,7 +73,10 @@ class Broker:
         self._server = HttpServer(ingress, max_body_bytes=options.max_body_bytes)
 
     async def __aenter__(self) -> Self:
-        """Listen and deliver. A subscriber that is down is no error."""
+        """Listen and deliver. A subscriber that is down is no error.
+
+        Raise ConfigError where the address cannot be listened on.
+        """
         options = self._options
         try:
             group = asyncio.TaskGroup()
@@ -84,7 +87,10 @@ class Broker:
             ]
             await self._stack.enter_async_context(group)
             self._stack.callback(lambda: [worker.cancel() for worker in workers])
-            await self._server.start(options.host, options.port)
+            try:
+                await self._server.start(options.host, options.port)
+            except OSError as error:
+                raise cannot_listen("broker", options.host, options.port, error) from error
             self._stack.push_async_callback(self._server.close)
             workers += [
                 group.create_task(lane.work()) for lane in lanes for _ in range(options.deliveries)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 import structlog
 
 from bridge.core.clock import Clock
-from bridge.core.errors import BridgeError, ConfigError
+from bridge.core.errors import BridgeError
 from bridge.core.ports import Component
 from bridge.runtime.runner import Health
+from bridge.transports.http import cannot_listen
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -119,9 +120,7 @@ class Admin:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ConfigError(
-                f"admin: cannot listen on {self._host}:{self._port}: {error}"
-            ) from error
+            raise cannot_listen("admin", self._host, self._port, error) from error
         log.info("listening for operators", host=self._host, port=self.port)
         return self
 

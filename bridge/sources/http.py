@@ -21,7 +21,6 @@ from bridge.codecs import http as codec
 from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
 from bridge.core.errors import (
     BridgeError,
-    ConfigError,
     DeadlineExceeded,
     DecodeError,
     EventError,
@@ -33,7 +32,13 @@ from bridge.core.event import Event, Origin
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
-from bridge.transports.http import HttpRequest, HttpResponse, HttpServer, server_context
+from bridge.transports.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
+    cannot_listen,
+    server_context,
+)
 
 log = structlog.get_logger()
 
@@ -122,7 +127,7 @@ class HttpSource:
         try:
             await self._server.start(host, port)
         except OSError as error:
-            raise ConfigError(f"source http: cannot listen on {host}:{port}: {error}") from error
+            raise cannot_listen("source http", host, port, error) from error
         log.info("listening for events", host=host, port=self.port)
         return self
 

@@ -18,13 +18,13 @@ from random import Random
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import parse_qs
 
+import structlog
 from pydantic import Field
 
 from bridge.codecs import http as codec
 from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
 from bridge.core.errors import (
     BridgeError,
-    ConfigError,
     DeadlineExceeded,
     DecodeError,
     Overloaded,
@@ -37,7 +37,15 @@ from bridge.core.payload import JSON
 from bridge.core.ports import Handler
 from bridge.observe.ledger import Deliveries
 from bridge.protocols.seldon import BAD_DATA, INTERNAL_ERROR, ModelRefusal, error_body
-from bridge.transports.http import HttpRequest, HttpResponse, HttpServer, server_context
+from bridge.transports.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
+    cannot_listen,
+    server_context,
+)
+
+log = structlog.get_logger()
 
 #: Where predictions are asked for: the wrapper's own path, and the external API's two.
 PREDICT: Final = "/predict"
@@ -122,7 +130,8 @@ class SeldonSource:
         try:
             await self._server.start(host, port)
         except OSError as error:
-            raise ConfigError(f"source seldon: cannot listen on {host}:{port}: {error}") from error
+            raise cannot_listen("source seldon", host, port, error) from error
+        log.info("listening for callers", host=host, port=self.port)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

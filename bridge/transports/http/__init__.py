@@ -10,7 +10,7 @@ from bridge.transports.http.messages import (
     HttpResponse,
     retry_after_seconds,
 )
-from bridge.transports.http.server import HttpServer
+from bridge.transports.http.server import HttpServer, cannot_listen
 from bridge.transports.http.server_connection import Answer
 from bridge.transports.http.tls import client_context, server_context
 
@@ -22,6 +22,7 @@ __all__ = [
     "HttpResponse",
     "HttpServer",
     "PooledHttpClient",
+    "cannot_listen",
     "client_context",
     "http_client",
     "retry_after_seconds",

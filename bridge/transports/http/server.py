@@ -11,10 +11,12 @@ bytes: a pipelined request is parsed when the one before it is answered.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 
 from bridge.core.clock import Clock, SystemClock
+from bridge.core.errors import ConfigError
 from bridge.transports.http.server_connection import Answer, Connection, Shared
 
 #: Connections the kernel queues before they are accepted.
@@ -124,3 +126,13 @@ class HttpServer:
         """
         self.stop_accepting()
         await self._shared.abort()
+
+
+def cannot_listen(who: str, host: str, port: int, error: OSError) -> ConfigError:
+    """Return what to tell a person about *error*, met when *who* was to listen.
+
+    Event loops wrap the system's own words into longer ones, each in its own way.
+    """
+    known = error.errno is not None and error.errno > 0  # negative: a host name's own errors
+    said = os.strerror(error.errno or 0).lower() if known else (error.strerror or str(error))
+    return ConfigError(f"{who}: cannot listen on {host}:{port}: {said}")
