@@ -83,8 +83,11 @@ class App:
                 clock=self.clock,
                 stop=stop,
             )
-        except* BridgeError as group:
-            raise group.exceptions[0] from group
+        except ExceptionGroup as crash:  # sources run as tasks of a group
+            ours = crash.subgroup(BridgeError)
+            if ours is None:
+                raise
+            raise _first(ours) from crash
         finally:
             log.info("stopped", drained=done, **self.ledger.counts())
         return done
@@ -153,3 +156,8 @@ def build(
         clock=parts.clock,
         warnings=warnings,
     )
+
+
+def _first(error: BridgeError | ExceptionGroup[BridgeError]) -> BridgeError:
+    """Return the first error of a group within groups: one text can tell it."""
+    return error if isinstance(error, BridgeError) else _first(error.exceptions[0])

@@ -58,7 +58,9 @@ class Parts:
         try:
             return cls(options, **{name: offered[name] for name in offered if name in known})
         except ConfigError as error:
-            self.problem(path, str(error))
+            # Of a section that is wrong already this would only be what follows from it.
+            if not any(known.path[: len(path)] == path for known in self.problems):
+                self.problem(path, str(error))
             return None
 
     def chosen(self, path: KeyPath, chosen: Chosen[Any] | None, **more: Any) -> Any:

@@ -85,6 +85,11 @@ class TriedModel:
         """Ask the model, again and again as the step says."""
         return await self._step.tried(lambda: self._model.predict(request))
 
+    def describe(self) -> str | None:
+        """Return the request that the model would send, None where it has none to show."""
+        describe: Callable[[], str] | None = getattr(self._model, "describe", None)
+        return None if describe is None else describe()
+
 
 class TriedSink:
     """A sink sent to as a step says."""
