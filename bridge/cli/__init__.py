@@ -6,6 +6,7 @@ loads neither aiohttp nor numpy.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -23,10 +24,8 @@ from bridge.cli import (
     trial,
     version,
 )
-from bridge.core.errors import BridgeError
-
-#: Exit statuses: a command that could not do its work, and one that was asked wrongly.
-FAILED, MISUSED = 1, 2
+from bridge.cli.output import FAILED, MISUSED, plain
+from bridge.core.errors import BridgeError, ConfigError
 
 app = typer.Typer(
     name="bridge",
@@ -35,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
@@ -52,11 +52,21 @@ app.command("version")(version.version)
 
 
 def main() -> None:
-    """Run the command line; errors of the bridge are one clear text, not a traceback."""
-    try:
-        app()
-    except BridgeError as error:
-        from bridge.core.errors import ConfigError
+    """Run the command line, and exit with its status.
 
-        print(error, file=sys.stderr)
+    0: done; 1: a far end or an event failed; 2: the configuration or the command line is
+    wrong. Errors of the bridge are one clear text, not a traceback. Where nobody reads what
+    is printed, as after `| head`, it ends without a word.
+    """
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BridgeError as error:
+        print(plain(str(error)), file=sys.stderr)
         sys.exit(MISUSED if isinstance(error, ConfigError) else FAILED)
+    except BrokenPipeError:
+        # What is still in the buffer is written once more at exit: to nowhere, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)

@@ -1,0 +1,143 @@
+"""`bridge try FILE EVENT.json`: one event through transformer and model, each stage shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.output import FAILED, Output, console, plain, quiet_logs, show_json
+from bridge.cli.run import File
+
+if TYPE_CHECKING:
+    from bridge.app.lines import Line
+    from bridge.core.errors import BridgeError
+    from bridge.core.event import Event
+    from bridge.core.payload import Body
+
+#: Called with the name of a stage and what came out of it.
+Show = Callable[[str, str], None]
+
+#: How much of a payload is shown.
+SHOWN_BYTES = 4000
+
+
+def trial(
+    file: File,
+    event: Annotated[
+        Path,
+        typer.Argument(
+            help="The event, in CloudEvents' JSON format; - is stdin.",
+            metavar="EVENT.json",
+            show_default=False,
+        ),
+    ],
+    pipeline: Annotated[
+        str | None,
+        typer.Option(help="Which pipeline.", show_default="the first that takes the event"),
+    ] = None,
+    output: Annotated[Output, typer.Option(help="For people, or for programs.")] = Output.TEXT,
+) -> None:
+    """Send one event through the transformer and the model of FILE; publish nothing.
+
+    A pipeline that is named is tried even if its filter would not take the event. Exit
+    status: 0 there is a response (or a transformer filters the event), 1 it is refused,
+    2 the file or the event is wrong.
+    """
+    from bridge import app
+    from bridge.cli.events import read_events
+    from bridge.cli.process import run_loop
+    from bridge.core.errors import ConfigError
+
+    quiet_logs()
+    loaded = app.load(file, os.environ)
+    events = read_events(event)
+    if len(events) != 1:
+        raise ConfigError(f"{event}: {len(events)} events: expected one")
+    line = _line(loaded.lines, events[0], pipeline)
+    stages: list[dict[str, str]] = []
+
+    def show(stage: str, text: str) -> None:
+        stages.append({"stage": stage, "shows": text})
+        if output is Output.TEXT:
+            console().print(f"── {stage}", style="bold")
+            print(f"{plain(text)}\n", flush=True)
+
+    refused = run_loop(_through(line, events[0], show))
+    if output is Output.JSON:
+        show_json({"pipeline": line.name, "stages": stages, "refused": refused})
+    if refused:
+        raise typer.Exit(FAILED)
+
+
+def _line(lines: Mapping[str, Line], event: Event, name: str | None) -> Line:
+    """Return the pipeline called *name*, or the first that takes *event*."""
+    from bridge.config.problems import did_you_mean
+    from bridge.core.errors import ConfigError
+
+    if name is not None:
+        if name not in lines:
+            raise ConfigError(f"no pipeline '{name}'{did_you_mean(name, sorted(lines))}")
+        return lines[name]
+    for line in lines.values():
+        if line.accepts is None or line.accepts(event):
+            return line
+    raise ConfigError(
+        f"no pipeline takes the event (type '{event.type}', source '{event.source}'): "
+        f"try one all the same with --pipeline ({', '.join(sorted(lines))})"
+    )
+
+
+async def _through(line: Line, event: Event, show: Show) -> bool:
+    """Run the stages one by one; return whether the event was refused."""
+    from contextlib import AsyncExitStack
+
+    from bridge.core.errors import BridgeError
+    from bridge.sinks.log import display
+
+    takes = line.accepts is None or line.accepts(event)
+    verb = "taken by" if takes else "that the filter would not let through, to"
+    show(f"event, {verb} pipeline {line.name}", display(event).rstrip("\n"))
+    async with AsyncExitStack() as stack:
+        for name in ("transformer", "model"):
+            if name in line.components:
+                await stack.enter_async_context(line.components[name])
+        try:
+            response = await line.pipeline.response(
+                event, lambda stage, body: _stage(show, stage, body)
+            )
+        except BridgeError as error:
+            show(_verdict(error), str(error))
+            return True
+    if response is None:
+        show("filtered", "a transformer had nothing to say about this event")
+    else:
+        show("response event", display(response).rstrip("\n"))
+    return False
+
+
+def _verdict(error: BridgeError) -> str:
+    """Return what *error* means to whoever delivers the event."""
+    from bridge.core.errors import Unavailable
+
+    if isinstance(error, Unavailable):
+        return f"not now ({error.reason}): it would be delivered again"
+    return f"refused for good ({error.reason})"
+
+
+def _stage(show: Show, stage: str, body: Body) -> None:
+    kind = body.content_type or "no media type"
+    show(f"{stage} → {kind}, {len(body.data)} bytes", _readable(body.data))
+
+
+def _readable(data: bytes) -> str:
+    """Return a payload as a person reads it: text as it is, anything else in hexadecimal."""
+    more = f"\n… {len(data) - SHOWN_BYTES} bytes more" if len(data) > SHOWN_BYTES else ""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data[:SHOWN_BYTES].hex(" ") + more
+    return data[:SHOWN_BYTES].decode("utf-8", "ignore") + more
