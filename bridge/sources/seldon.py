@@ -91,6 +91,9 @@ class SeldonSource:
 
     Options = SeldonSourceOptions
 
+    #: Whoever asks waits for the response, so it is the reply also where sinks get it.
+    answers = True
+
     def __init__(
         self,
         options: SeldonSourceOptions,
