@@ -16,13 +16,14 @@ import structlog
 
 from bridge.core.clock import Clock
 from bridge.core.errors import BridgeError, EventError, Unavailable
-from bridge.core.event import Event
+from bridge.core.event import Event, Origin
 from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Events
 from bridge.runtime.deadline import deadline
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
+from bridge.runtime.response import PUID_HEADER
 
 log = structlog.get_logger()
 
@@ -124,7 +125,8 @@ def join(handle: Handler) -> Handler:
     """Let a redelivery of an event that is still under way wait for the first one's outcome.
 
     The same event is one with the same source, id, type and data: a sender that uses an id
-    for two different events gets each of them processed.
+    for two different events gets each of them processed. So does one that asks for another
+    answer: by a puid of its own, on another path, or for a reply where the first wants none.
     """
     running: dict[tuple[str, str, str], _Running] = {}
 
@@ -132,7 +134,7 @@ def join(handle: Handler) -> Handler:
         key = (event.source, event.id, event.type)
         first = running.get(key)
         if first is not None:
-            if first.event.data == event.data:
+            if first.event.data == event.data and _asks_alike(first.event.origin, event.origin):
                 if first.outcome is None:
                     first.outcome = asyncio.get_running_loop().create_future()
                 return await asyncio.shield(first.outcome)
@@ -152,6 +154,15 @@ def join(handle: Handler) -> Handler:
             del running[key]
 
     return joined
+
+
+def _asks_alike(first: Origin, other: Origin) -> bool:
+    """Whether the response to the one is the response to the other."""
+    return (
+        first.path == other.path
+        and first.wants_reply == other.wants_reply
+        and first.header(PUID_HEADER) == other.header(PUID_HEADER)
+    )
 
 
 def _fail(outcome: asyncio.Future[Event | None], error: BaseException) -> None:

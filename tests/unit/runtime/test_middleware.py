@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from structlog.testing import capture_logs
 
-from bridge import Event, EventError, Rejected, TransformError, Unavailable
+from bridge import Event, EventError, Origin, Rejected, TransformError, Unavailable
 from bridge.observe.ledger import Events
 from bridge.runtime.middleware import dead_letter, filtered, handler, join, observe
 from bridge.runtime.pipeline import DeadLettered, Quiet
@@ -185,6 +185,34 @@ async def test_two_events_with_one_id_and_different_data_are_both_processed():
         held.go.set()
 
     assert held.calls == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Origin(path="/there", headers=((b"seldon-puid", b"a"),)),
+        Origin(path="/here", headers=((b"seldon-puid", b"b"),)),
+        Origin(path="/here", headers=((b"seldon-puid", b"a"),), wants_reply=True),
+    ],
+    ids=["path", "puid", "reply"],
+)
+async def test_one_who_asks_for_another_answer_does_not_get_the_first_ones(other):
+    """What an answer depends on is part of what makes a delivery the same."""
+    asked = []
+
+    async def handle(event):
+        asked.append(event.origin)
+        await asyncio.sleep(0)
+
+    handle_once = join(handle)
+    known = iris_event()
+    first = Origin(path="/here", headers=((b"seldon-puid", b"a"),))
+
+    await asyncio.gather(
+        *(handle_once(Event(known.attributes, known.data, one)) for one in (first, first, other))
+    )
+
+    assert [first, other] == asked
 
 
 async def test_a_joined_delivery_that_goes_away_leaves_the_first_alone():
