@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,8 @@ from typing import Any
 import aiohttp
 
 from bench.stub_model import ANSWER
+from bridge.transports.http import HttpRequest, HttpResponse
+from tests.fakes_http import SECONDS, serving
 from tests.services.receiver import Answer
 
 REQUEST_TYPE = "seldon.simple-iris-deployment.request"
@@ -84,6 +87,44 @@ async def sending(url: str, *, connections: int = 100) -> AsyncIterator[Sender]:
 async def _answered(answer: aiohttp.ClientResponse) -> Answered:
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return Answered(status=answer.status, headers=headers, body=await answer.read())
+
+
+class HeldModel:
+    """A model that answers, with the request's own Seldon message, when told to.
+
+    Pings are answered at once; *requests* are the others, in the order they came.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[HttpRequest] = []
+        self.go = asyncio.Event()
+        self.url = ""
+        self._arrived = asyncio.Condition()
+
+    async def wait_for(self, count: int) -> None:
+        """Return when *count* requests have come."""
+        async with asyncio.timeout(SECONDS), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST":
+            async with self._arrived:
+                self.requests.append(request)
+                self._arrived.notify_all()
+            await self.go.wait()
+        return HttpResponse(200, ((b"content-type", b"application/json"),), request.body)
+
+
+@asynccontextmanager
+async def held_model() -> AsyncIterator[HeldModel]:
+    """Yield a model on a free port; what still waits at the end is answered."""
+    model = HeldModel()
+    async with serving(model._answer) as server:
+        model.url = f"http://127.0.0.1:{server.port}/"
+        try:
+            yield model
+        finally:
+            model.go.set()
 
 
 def verdict(info: str) -> Answer:
