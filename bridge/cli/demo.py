@@ -155,12 +155,13 @@ def _iris(console: Console, processes: Processes, root: Path, *, keep: bool) -> 
         console.print("\nwhat the event display prints from here on:\n")
         _follow(shown.output, processes)
     console.print("\n[bold]next[/]")
-    print(
-        "  make demo KEEP=1                 leave it serving; the published curl works against it"
-    )
-    print(f"  {command} try {iris / 'bridge.yaml'} {iris / 'event.json'}")
-    print(f"  {command} new mine               a pipeline of your own")
-    print(f"  {command} --help")
+    for typed, shows in (
+        ("make demo KEEP=1", "leave it serving; the published curl works against it"),
+        (f"{command} new mine", "a pipeline of your own, model included"),
+        (f"{command} try mine/bridge.yaml mine/event.json", "one event through it, stage by stage"),
+        (f"{command} --help", "everything else"),
+    ):
+        print(f"  {typed}\n      {shows}")
 
 
 @contextmanager
