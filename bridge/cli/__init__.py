@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -51,8 +52,8 @@ app.command("schema")(reference.schema)
 app.command("version")(version.version)
 
 
-def main() -> None:
-    """Run the command line, and exit with its status.
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line, *argv* or the process's own, and exit with its status.
 
     0: done; 1: a far end or an event failed; 2: the configuration or the command line is
     wrong. Errors of the bridge are one clear text, not a traceback. Where nobody reads what
@@ -60,7 +61,7 @@ def main() -> None:
     """
     try:
         try:
-            app()
+            app(argv)
         finally:
             sys.stdout.flush()
     except BridgeError as error:

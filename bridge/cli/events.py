@@ -56,14 +56,14 @@ def make_event(
 
     Raise ConfigError where the specification forbids it.
     """
-    from bridge.core.event import CORE, Event, check_attributes
+    from bridge.core.event import Event, check_attributes
 
     every = dict(attributes)
     for pair in extensions:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError(f"--extension {pair}: expected name=value")
-        if name in attributes or name in (CORE & _OWN_OPTIONS):
+        if name in _OWN_OPTIONS:
             raise ConfigError(f"--extension {pair}: '{name}' has an option of its own")
         every[name] = value
     try:

@@ -102,9 +102,9 @@ def send(
     else:
         attributes = {
             "specversion": specversion or Version.V1_0,
-            "id": id or _new_id(),
-            "source": source or "bridge.send",
-            "type": type or "bridge.send",
+            "id": _new_id() if id is None else id,
+            "source": "bridge.send" if source is None else source,
+            "type": "bridge.send" if type is None else type,
         }
         events = [_single(attributes, data, content_type, extension or [])]
     sending = _send(url, events, mode, output, wait=wait, timeout_seconds=timeout_seconds)
@@ -132,8 +132,10 @@ def _single(
 ) -> Event:
     from bridge.cli.events import make_event, read_bytes
 
-    if data is not None or content_type is not None:
-        attributes["datacontenttype"] = content_type or "application/json"
+    if content_type is not None:
+        attributes["datacontenttype"] = content_type
+    elif data is not None:
+        attributes["datacontenttype"] = "application/json"
     if data is None:
         return make_event(attributes, extensions, None)
     body = read_bytes(Path(data[1:])) if data.startswith("@") else data.encode("utf-8", "replace")
