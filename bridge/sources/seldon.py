@@ -5,8 +5,9 @@
 
 A plain body becomes an event of type `seldon.<name>.request` and source `seldon.<name>.caller`
 whose id is the caller's `Seldon-Puid`, or a new one. A body with `Ce-Specversion` is a
-CloudEvent already: it keeps its attributes, and the answer is one too. An error never is: its
-`ce-` headers would have a broker publish it as a prediction.
+CloudEvent already: it keeps its attributes, and the answer is one too, whose id is the
+caller's puid or follows from the event. An error never is: its `ce-` headers would have a
+broker publish it as a prediction.
 """
 
 from __future__ import annotations
@@ -181,15 +182,16 @@ class SeldonSource:
             raise Overloaded(f"{self._options.max_in_flight} requests are under way already")
         headers = request.headers
         puid = (request.header(PUID) or b"").decode("utf-8", "replace")
+        is_event = request.header(b"ce-specversion") is not None
         if puid:
             check_string("id (from the header Seldon-Puid)", puid)
-        else:
+        elif not is_event:
             # Told onwards as if the caller had sent it, so that event, model and answer agree.
             puid = _new_id(self._chance)
             headers = (*headers, (PUID, puid.encode()))
-        own.append((PUID, puid.encode()))
+        if puid:
+            own.append((PUID, puid.encode()))
         origin = Origin(transport="http", path=request.path, wants_reply=True, headers=headers)
-        is_event = request.header(b"ce-specversion") is not None
         if is_event:
             event = codec.decode(request.headers, request.body, origin=origin)
         else:
@@ -199,6 +201,8 @@ class SeldonSource:
             return HttpResponse(202, own, b"")
         if is_event:
             answered, body = codec.encode_binary(reply)
+            if not puid:  # the response's own id, always the same for the same event
+                own.append((PUID, reply.id.encode("utf-8", "replace")))
             return HttpResponse(200, (*answered, *own), body)
         content_type = (reply.datacontenttype or JSON).encode("utf-8", "replace")
         return HttpResponse(200, (*own, (b"content-type", content_type)), reply.data or b"")

@@ -162,6 +162,23 @@ async def test_two_callers_with_one_id_and_puids_of_their_own_each_get_theirs(
     assert ["a", "b"] == [task.result().attributes["id"] for task in callers]
 
 
+async def test_a_component_answers_the_same_event_with_the_same_id(tmp_path: Path) -> None:
+    """Also where Seldon's API is the source, so that a Trigger may point straight at it."""
+    async with receiving(PREDICTION) as model:
+        pipeline = {"source": {"type": "seldon"}, "model": {"type": "rest", "url": model.url}}
+        with pipelines_running({"iris": pipeline}, tmp_path) as bridge:
+            async with sending(bridge.url) as sender:
+                first, again = [await sender.post(DATA, "predict") for _ in range(2)]
+                plain = dict.fromkeys(("ce_specversion", "ce_id", "ce_source", "ce_type"), None)
+                one, other = [await sender.post(DATA, "predict", **plain) for _ in range(2)]
+
+    assert first.attributes["id"] == again.attributes["id"] == first.headers["seldon-puid"]
+    assert {first.attributes["id"]} == {
+        asked.headers["seldon-puid"] for asked in model.received[:2]
+    }
+    assert one.headers["seldon-puid"] != other.headers["seldon-puid"]
+
+
 async def test_retry_tries_one_step_again(tmp_path: Path) -> None:
     """Beside the model and beside a sink; the other step is not repeated."""
     down = Answer(status=503)
