@@ -62,7 +62,8 @@ def pipelines_running(
 ) -> Iterator[Bridge]:
     """Yield `bridge run` with *pipelines*, which share one http listener.
 
-    A pipeline's own `source` adds to what all have in common. Otherwise as `bridge_running`.
+    A pipeline's own `source` adds to what all have in common. Otherwise as `bridge_running`;
+    raise RuntimeError if it ends before it is ready.
     """
     port, admin_port = free_port(), free_port()
     file = folder / "bridge.yaml"
