@@ -52,7 +52,7 @@ def malformed(number: int) -> tuple[str, list[Header], bytes]:
     json = [(b"content-type", b"application/cloudevents+json")]
     bad: list[tuple[list[Header], bytes]] = [
         (attributes(number, id=""), BODY),
-        (attributes(number, specversion=f"{number}.0"), BODY),
+        (attributes(number, specversion=f"9.{number}"), BODY),
         (attributes(number, subject="%C0%A0"), BODY),
         (attributes(number, time=f"{number}"), BODY),
         (json, b'{"id": %d' % number),
