@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from bridge.config.options import HttpClientOptions
 from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejected, Unavailable
-from bridge.transports.http.client_connection import ClientConnection, Stale, TimeIsUp
+from bridge.transports.http.client_connection import Stale, TimeIsUp
 from bridge.transports.http.messages import HttpResponse
 from bridge.transports.http.pool import Pool
 from bridge.transports.http.tls import client_context
@@ -124,14 +124,22 @@ class PooledHttpClient:
         pool = self._entered()
         deadline = self._loop.time() + timeout_seconds
         connection = pool.idle(deadline)
+        answer: asyncio.Future[HttpResponse] | None = None
         try:
             if connection is None:
                 connection = await pool.take(deadline)
+            answer = connection.ask(method, head, body, deadline)
             try:
-                return await self._ask(connection, method, head, body, deadline)
+                return await answer
             except Stale:
                 connection = await pool.take(deadline)
-                return await self._ask(connection, method, head, body, deadline)
+                answer = connection.ask(method, head, body, deadline)
+                return await answer
+        except asyncio.CancelledError:
+            # With its answer complete the connection is somebody else's already.
+            if connection is not None and answer is not None and answer.cancelled():
+                connection.abort()
+            raise
         except TimeIsUp as error:
             where = self._base.shown(target)
             raise DeadlineExceeded(f"{where}: no answer within {timeout_seconds:g} s") from error
@@ -155,18 +163,6 @@ class PooledHttpClient:
             raise self._base.named(error, "") from error
         pool.release(connection)
 
-    async def _ask(
-        self, connection: ClientConnection, method: str, head: bytes, body: bytes, deadline: float
-    ) -> HttpResponse:
-        answer = connection.ask(method, head, body, deadline)
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            # With its answer complete the connection is somebody else's already.
-            if answer.cancelled():
-                connection.abort()
-            raise
-
     def _entered(self) -> Pool:
         if self._pool is None:
             raise RuntimeError(f"{self._base.shown('')}: asked outside `async with`")
@@ -178,13 +174,9 @@ class PooledHttpClient:
         start = self._starts.get((method, target))
         if start is None:
             start = self._start(method, target)
-        base = self._base
-        for name, _ in headers:
-            if name == b"host":
-                # A virtual host, as an ingress wants it: in place of ours.
-                start = start[: start.rfind(b"host: ")]
-        if base.authorization is not None and all(n != b"authorization" for n, _ in headers):
-            headers = [(b"authorization", base.authorization), *headers]
+        authorization = self._base.authorization
+        if authorization is not None and all(name != b"authorization" for name, _ in headers):
+            headers = [(b"authorization", authorization), *headers]
         return request_head(start, headers, length)
 
     def _start(self, method: str, target: str) -> bytes:

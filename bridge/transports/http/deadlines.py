@@ -29,13 +29,13 @@ class Timed(Protocol):
 
 
 class Deadlines:
-    """Calls `expire` on each member whose deadline has passed."""
+    """Calls `expire` on each member whose deadline has passed, at *wake_at* or soon after."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._members: dict[Timed, None] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._wake_at = inf
+        self.wake_at = inf
 
     def add(self, member: Timed) -> None:
         """Watch *member* from now on."""
@@ -48,12 +48,12 @@ class Deadlines:
         if not self._members and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._wake_at = inf
+            self.wake_at = inf
 
     def soon(self, deadline: float) -> None:
         """Make sure that *deadline*, just set on a member, is not slept through."""
-        if deadline < self._wake_at:
-            self._wake_at = deadline
+        if deadline < self.wake_at:
+            self.wake_at = deadline
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_at(deadline, self._sweep)
@@ -61,7 +61,7 @@ class Deadlines:
     def _sweep(self) -> None:
         now = self._loop.time()
         self._timer = None
-        self._wake_at = inf
+        self.wake_at = inf
         for member in list(self._members):
             if member.deadline <= now:
                 member.expire()

@@ -1,7 +1,7 @@
-"""Header names: lowered once and remembered, checked once and remembered.
+"""Header names that may be written: checked once, and remembered.
 
-The same twenty names come with every event. A peer that invents names fills the memory up to
-its limit, and then it starts again.
+The same twenty names go with every event. Whoever invents names fills the memory up to its
+limit, and then it starts again.
 """
 
 from __future__ import annotations
@@ -30,21 +30,8 @@ FRAMING_NAMES = frozenset(
 #: Good names that a head has once, so that the author's replaces the connection's own.
 RARE = frozenset((b"date", b"host"))
 
-#: As received → in lower case.
-LOWERED: dict[bytes, bytes] = {}
-
 #: Names that `check_name` has passed.
 CHECKED: set[bytes] = set()
-
-
-def lower(name: bytes) -> bytes:
-    """Return *name* in lower case, and remember it in LOWERED."""
-    lowered = name.lower()
-    if len(name) <= MAX_NAME_BYTES:
-        if len(LOWERED) >= MAX_NAMES:
-            LOWERED.clear()
-        LOWERED[name] = lowered
-    return lowered
 
 
 def check_name(name: bytes) -> None:

@@ -52,7 +52,8 @@ class Pool:
         """Return the connection that was used last, or None; it has until *deadline*."""
         if not self._idle:
             return None
-        self._deadlines.soon(deadline)
+        if deadline < self._deadlines.wake_at:
+            self._deadlines.soon(deadline)
         return self._idle.pop()
 
     async def take(self, deadline: float) -> ClientConnection:
@@ -80,7 +81,8 @@ class Pool:
                 waiter.set_result(connection)
                 return
         connection.deadline = deadline = self._loop.time() + self._idle_seconds
-        self._deadlines.soon(deadline)
+        if deadline < self._deadlines.wake_at:
+            self._deadlines.soon(deadline)
         self._idle.append(connection)
 
     def forget(self, connection: ClientConnection) -> None:

@@ -15,8 +15,8 @@ from typing import Final
 import httptools
 
 from bridge.transports.http.chunks import BadChunks, BodyTooLong, ChunkedBody
+from bridge.transports.http.fields import BadFields, Field, Fields, framing_of, keeps_alive
 from bridge.transports.http.messages import HttpRequest
-from bridge.transports.http.names import LOWERED, lower
 
 
 class RequestRefused(Exception):
@@ -41,8 +41,7 @@ class RequestReader:
 
     __slots__ = (
         "_chunks",
-        "_framing",
-        "_headers",
+        "_fields",
         "_held",
         "_length",
         "_max_body_bytes",
@@ -62,8 +61,7 @@ class RequestReader:
         self._request: HttpRequest | None = None
         self._length = 0
         self._chunks: ChunkedBody | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._framing: dict[bytes, bytes] = {}
+        self._fields = Fields(apart=False)
         self.keep_alive = True
         self.minor = 1
         self.wants_continue = False
@@ -152,18 +150,6 @@ class RequestReader:
         self.wants_continue = False
         return request
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header (called by the parser)."""
-        lowered = LOWERED.get(name)
-        if lowered is None:
-            lowered = lower(name)
-        value = value.strip()
-        if lowered in _FRAMING:
-            framing = self._framing
-            # Two of a kind are joined as RFC 9110, 5.3 says: two hosts never look like one.
-            framing[lowered] = framing[lowered] + b", " + value if lowered in framing else value
-        self._headers.append((lowered, value))
-
     def _read_head(self, head: bytes) -> HttpRequest:
         """Return the request of *head*, its body to come; decide how the body is framed.
 
@@ -176,56 +162,52 @@ class RequestReader:
         known = _LINES.get(line)
         if known is None:
             known = _read_line(line)
-        method, target, path, query, minor = known
-        headers: list[tuple[bytes, bytes]] = []
-        self._headers = headers
-        self._framing.clear()
+        fields = self._fields
+        fields.clear()
         try:
-            httptools.HttpRequestParser(self).feed_data(head)
+            _Parser(fields).feed_data(head)
         except httptools.HttpParserUpgrade:
             pass  # offered, not taken: RFC 9110, 7.8 lets a server go on in HTTP/1.1
         except httptools.HttpParserInvalidMethodError as error:
             raise RequestRefused(400, "request line: a method nobody here knows") from error
         except httptools.HttpParserError as error:
             raise RequestRefused(400, f"request head: {error}") from error
-        framing = self._framing
-        host = framing.get(b"host")
-        if host is None and minor:
-            raise RequestRefused(400, "header 'host' is missing: HTTP/1.1 expects one")
-        if host is not None and b"," in host:
-            raise RequestRefused(400, "header 'host' is repeated: expected one")
-        self.minor = minor
-        self.keep_alive = minor == 1
-        self.wants_continue = False
-        length = framing.get(b"content-length")
-        self._length = 0
-        if length is not None:
-            self._length = int(length)
-            if self._length > self._max_body_bytes:
-                raise self._body_too_long()
-            if len(framing) == 2 and host is not None:
-                return HttpRequest(method, target, path, query, tuple(headers), b"")
-        if len(framing) > 1 or host is None:
-            self._read_rare(framing)
-        return HttpRequest(method, target, path, query, tuple(headers), b"")
+        method, target, path, query, self.minor = known
+        self._read_framing(fields.framing)
+        return HttpRequest(method, target, path, query, tuple(fields.headers), b"")
 
-    def _read_rare(self, framing: dict[bytes, bytes]) -> None:
-        """Look at the headers that few requests have."""
-        coding = framing.get(b"transfer-encoding")
+    def _read_framing(self, framing: list[Field]) -> None:
+        """Decide how long the body is, and what becomes of the connection."""
+        self.wants_continue = False
+        minor = self.minor
+        if len(framing) == 2 and minor:
+            # The fast path: Host and Content-Length, and nothing that needs a second look.
+            (first, _), (second, length) = framing
+            if first == b"content-length":
+                first, second, length = second, first, framing[0][1]
+            if first == b"host" and second == b"content-length":
+                self._length = int(length)
+                if self._length > self._max_body_bytes:
+                    raise self._body_too_long()
+                self.keep_alive = True
+                return
+        try:
+            by_name = framing_of(framing)
+        except BadFields as error:
+            raise RequestRefused(400, f"request head: {error}") from error
+        if minor and b"host" not in by_name:
+            raise RequestRefused(400, "header 'host' is missing: HTTP/1.1 expects one")
+        self._length = int(by_name.get(b"content-length", b"0"))
+        if self._length > self._max_body_bytes:
+            raise self._body_too_long()
+        coding = by_name.get(b"transfer-encoding")
         if coding is not None:
-            if coding.lower() != b"chunked" or self.minor == 0:
-                raise RequestRefused(
-                    400, "header 'transfer-encoding': expected 'chunked' alone, in HTTP/1.1"
-                )
+            if not minor:
+                raise RequestRefused(400, "header 'transfer-encoding': HTTP/1.0 has none")
             self._chunks = ChunkedBody(self._max_body_bytes)
-        connection = framing.get(b"connection")
-        if connection is not None:
-            tokens = [token.strip() for token in connection.lower().split(b",")]
-            self.keep_alive = b"close" not in tokens and (
-                self.minor == 1 or b"keep-alive" in tokens
-            )
-        expect = framing.get(b"expect")
-        if expect is not None and self.minor:
+        self.keep_alive = keeps_alive(by_name.get(b"connection", b""), minor)
+        expect = by_name.get(b"expect")
+        if expect is not None and minor:
             if expect.lower() != b"100-continue":
                 raise RequestRefused(417, "header 'expect': expected '100-continue' or none")
             self.wants_continue = self._length > 0 or coding is not None
@@ -248,7 +230,7 @@ MAX_LINES: Final = 256
 MAX_LINE_BYTES: Final = 256
 _LINES: dict[bytes, _Line] = {}
 
-_FRAMING = frozenset((b"connection", b"content-length", b"expect", b"host", b"transfer-encoding"))
+_Parser = httptools.HttpRequestParser
 _CR = 13
 _LINE = re.compile(rb"([A-Z][A-Z-]*) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _ORIGIN = re.compile(r"(?i:https?)://[^/?#]+")

@@ -14,8 +14,9 @@ from typing import Final
 import httptools
 
 from bridge.transports.http.chunks import BadChunks, BodyTooLong, ChunkedBody
+from bridge.transports.http.fields import BadFields, Fields, framing_of, keeps_alive
 from bridge.transports.http.messages import HttpResponse
-from bridge.transports.http.names import FRAMING_NAMES, LOWERED, lower
+from bridge.transports.http.writing import BODILESS
 
 #: The largest head of an answer that is read.
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -43,48 +44,38 @@ class AnswerTooLong(Exception):
 class ResponseHead:
     """One parsed head; remembered and shared, so nobody changes it."""
 
-    __slots__ = ("framing", "headers", "keep_alive", "length", "status")
+    __slots__ = ("headers", "keep_alive", "length", "status")
 
-    def __init__(self, head: bytes) -> None:
-        """Parse *head*; raise BadAnswer where it is none."""
-        found = _LINE.match(head)
-        if found is None:
-            raise BadAnswer("status line: expected 'HTTP/1.1 200 reason'")
-        self.status = int(found[2])
-        minor = int(found[1])
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.framing: dict[bytes, bytes] = {}
+    def __init__(self, head: bytes, fields: Fields) -> None:
+        """Parse *head* by means of *fields*; raise BadAnswer where it is none."""
+        line = head[: head.find(b"\r\n")]
+        known = _LINES.get(line)
+        if known is None:
+            known = _read_line(line)
+        self.status, minor = known
+        fields.clear()
         try:
-            httptools.HttpResponseParser(self).feed_data(head)
+            _Parser(fields).feed_data(head)
+            framing = fields.framing
+            self.headers = fields.headers.copy()
+            if len(framing) == 1 and framing[0][0] == b"content-length":
+                # The fast path: a length, and nothing that needs a second look.
+                self.keep_alive = minor == 1
+                self.length = 0 if self.status in BODILESS else int(framing[0][1])
+                return
+            by_name = framing_of(framing)
         except httptools.HttpParserUpgrade as error:
             raise BadAnswer("it switched protocols unasked") from error
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, BadFields) as error:
             raise BadAnswer(f"response head: {error}") from error
-        connection = self.framing.get(b"connection", b"").lower()
-        tokens = [token.strip() for token in connection.split(b",")]
-        self.keep_alive = b"close" not in tokens and (minor == 1 or b"keep-alive" in tokens)
-        coding = self.framing.get(b"transfer-encoding")
-        length = self.framing.get(b"content-length")
-        if coding is not None:
-            if coding.lower() != b"chunked":
-                raise BadAnswer("header 'transfer-encoding': expected 'chunked' alone")
-            self.length = CHUNKED
-        else:
-            self.length = UNTIL_CLOSE if length is None else int(length)
-        if self.status < 200 or self.status in (204, 304):
+        self.keep_alive = keeps_alive(by_name.get(b"connection", b""), minor)
+        length = by_name.get(b"content-length")
+        if self.status < 200 or self.status in BODILESS:
             self.length = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header (called by the parser)."""
-        lowered = LOWERED.get(name)
-        if lowered is None:
-            lowered = lower(name)
-        value = value.strip()
-        if lowered in _FRAMING:
-            framing = self.framing
-            framing[lowered] = framing[lowered] + b", " + value if lowered in framing else value
-        if lowered not in FRAMING_NAMES:
-            self.headers.append((lowered, value))
+        elif length is not None:
+            self.length = int(length)
+        else:
+            self.length = CHUNKED if b"transfer-encoding" in by_name else UNTIL_CLOSE
 
 
 class ResponseReader:
@@ -97,6 +88,7 @@ class ResponseReader:
     __slots__ = (
         "_bodiless",
         "_chunks",
+        "_fields",
         "_head",
         "_heads",
         "_held",
@@ -110,6 +102,7 @@ class ResponseReader:
         """*heads* are those remembered, shared by the connections of one pool."""
         self._max_body_bytes = max_body_bytes
         self._heads = heads
+        self._fields = Fields(apart=True)
         self._held = bytearray()
         self._head: ResponseHead | None = None
         self._chunks: ChunkedBody | None = None
@@ -212,7 +205,7 @@ class ResponseReader:
     def _read_head(self, head: bytes) -> ResponseHead:
         known = self._heads.get(head)
         if known is None:
-            known = ResponseHead(head)
+            known = ResponseHead(head, self._fields)
             if len(head) <= MAX_REMEMBERED_BYTES:
                 if len(self._heads) >= MAX_HEADS:
                     self._heads.clear()
@@ -225,5 +218,22 @@ class ResponseReader:
             raise BadAnswer(f"it sent {status} unasked, or interim answers without end")
 
 
-_FRAMING = frozenset((b"connection", b"content-length", b"transfer-encoding"))
-_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])[ \r]")
+_Parser = httptools.HttpResponseParser
+#: Status lines remembered, at most so many, of at most so many bytes.
+MAX_LINES: Final = 64
+MAX_LINE_BYTES: Final = 64
+_LINES: dict[bytes, tuple[int, int]] = {}
+_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?")
+
+
+def _read_line(line: bytes) -> tuple[int, int]:
+    """Return status and minor version; what else is in the line is llhttp's to judge."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise BadAnswer("status line: expected 'HTTP/1.1 200 reason'")
+    known = (int(found[2]), int(found[1]))
+    if len(line) <= MAX_LINE_BYTES:
+        if len(_LINES) >= MAX_LINES:
+            _LINES.clear()
+        _LINES[line] = known
+    return known

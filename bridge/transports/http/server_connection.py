@@ -236,11 +236,19 @@ class Connection(asyncio.Protocol):
     # The task
 
     async def _run(self) -> None:
-        while (request := await self._arrived()) is not None:
+        answer = self._shared.answer
+        while True:
+            self._look()
+            if self._request is None and not self._over:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+            request = self._request
+            if request is None:
+                return
             self._request = None
             self.deadline = inf
             try:
-                response = await isolated(self._shared.answer, request)
+                response = await isolated(answer, request)
                 self._respond(request, response)
             except asyncio.CancelledError:
                 if self._shared.aborting:
@@ -251,32 +259,28 @@ class Connection(asyncio.Protocol):
             if self._write_paused and not self._lost:
                 await self._drained()
 
-    async def _arrived(self) -> HttpRequest | None:
-        """Return the next request to answer, None when there will be none."""
+    def _look(self) -> None:
+        """Take the next request from what is held; if there is none, get ready to wait."""
         if self._over:
-            return None
-        if self._reader.held_bytes:
+            return
+        reader = self._reader
+        if reader.held_bytes:
             self._take(b"")
             if self._request is not None or self._over:
-                return self._request
+                return
         shared = self._shared
-        if self._eof:
+        if self._eof or (shared.stopping and not reader.midway):
             self._close()
-            return None
-        if self._reader.midway:
+            return
+        if reader.midway:
             self._await_rest()
         else:
-            if shared.stopping:
-                self._close()
-                return None
             self.deadline = deadline = self._loop.time() + shared.idle_seconds
-            shared.deadlines.soon(deadline)
+            if deadline < shared.deadlines.wake_at:
+                shared.deadlines.soon(deadline)
         if self._read_paused:
             self._read_paused = False
             self._transport.resume_reading()
-        self._waiter = self._loop.create_future()
-        await self._waiter
-        return self._request
 
     def _take(self, data: bytes) -> None:
         try:

@@ -49,13 +49,18 @@ def response_head(response: HttpResponse, date: bytes, extra: bytes) -> bytes:
 
 
 def request_head(start: bytes, headers: Sequence[tuple[bytes, bytes]], length: int) -> bytes:
-    """Return *start* (request line and headers of the client) with *headers* and framing.
+    """Return *start* (request line and Host) with *headers* and framing.
+
+    A Host among *headers* stands in place of the one in *start*: a virtual host, as an
+    ingress wants it.
 
     Raise ValueError as `response_head` does.
     """
     for name, _ in headers:
         if name not in CHECKED:
             check_name(name)
+            if name == b"host":
+                start = start[: start.find(b"host: ")]
     head = b"".join([b"%b: %b\r\n" % header for header in headers])
     if head.translate(None, _PRINTABLE) != b"\r\n" * len(headers):
         raise ValueError(_offender(headers))

@@ -361,13 +361,13 @@ def test_nobody_who_does_not_wait_is_answered_100(head: bytes) -> None:
 
 def test_invented_names_do_not_grow_memory() -> None:
     """A peer that invents header names and targets without end fills nothing without end."""
-    from bridge.transports.http import names, request_reader
+    from bridge.transports.http import fields, request_reader
 
     cutter = reader()
     for number in range(3000):
         cutter.take(b"GET /%d HTTP/1.1\r\nHost: x\r\nName-%d: x\r\n\r\n" % (number, number))
 
-    assert len(names.LOWERED) <= names.MAX_NAMES
+    assert len(fields._ORDINARY) <= fields.MAX_NAMES
     assert len(request_reader._LINES) <= request_reader.MAX_LINES
 
 
