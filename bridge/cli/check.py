@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.output import FAILED, MISUSED, Output, console, plain, quiet_logs, show_json
+from bridge.cli.output import (
+    FAILED,
+    MISUSED,
+    Output,
+    clean,
+    console,
+    plain,
+    quiet_logs,
+    show_json,
+)
 from bridge.cli.run import File
 
 if TYPE_CHECKING:
@@ -42,13 +51,14 @@ def check(
 
     quiet_logs()
     try:
-        loaded = app.load(file, os.environ)
+        with clean(output):
+            loaded = app.load(file, os.environ)
+            answers = run_loop(_ask_all(loaded)) if connect else {}
     except ConfigError as error:
         if output is Output.TEXT:
             raise
         show_json({"file": str(file), "problems": str(error).splitlines()})
         raise typer.Exit(MISUSED) from error
-    answers = run_loop(_ask_all(loaded)) if connect else {}
     requests = _requests(loaded) if connect else {}
     if output is Output.JSON:
         show_json(

@@ -7,6 +7,8 @@ markup, no emoji codes, no control codes for the terminal.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +59,16 @@ def quiet_logs() -> None:
     from bridge.observe import log
 
     log.configure("warning", "console", sys.stderr)
+
+
+@contextmanager
+def clean(output: Output) -> Iterator[None]:
+    """Keep standard output for JSON: what users' classes print goes to standard error."""
+    if output is Output.TEXT:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def _print(document: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.output import FAILED, Output, console, plain, quiet_logs, show_json
+from bridge.cli.output import FAILED, Output, clean, console, plain, quiet_logs, show_json
 from bridge.cli.run import File
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def trial(
     from bridge.core.errors import ConfigError
 
     quiet_logs()
-    loaded = app.load(file, os.environ)
+    with clean(output):
+        loaded = app.load(file, os.environ)
     events = read_events(event)
     if len(events) != 1:
         raise ConfigError(f"{event}: {len(events)} events: expected one")
@@ -66,7 +67,8 @@ def trial(
             console().print(f"── {stage}", style="bold")
             print(f"{plain(text)}\n", flush=True)
 
-    refused = run_loop(_through(line, events[0], show))
+    with clean(output):
+        refused = run_loop(_through(line, events[0], show))
     if output is Output.JSON:
         show_json({"pipeline": line.name, "stages": stages, "refused": refused})
     if refused:
