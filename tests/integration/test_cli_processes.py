@@ -170,6 +170,26 @@ def test_waiting_where_nothing_is_replied_is_a_failure(flow):
     assert (1, "202 accepted, but nothing was replied\n") == (ended.status, ended.out)
 
 
+def test_only_who_waits_gets_the_reply_where_the_platform_names_a_sink(flow, tmp_path):
+    """`--wait` asks for a reply (`Prefer: reply`); without it the response goes to K_SINK."""
+    environment = {
+        "MODEL_URL": flow.component.url,
+        "K_SINK": flow.display.url,
+        "PORT": "0",
+        "ADMIN_PORT": "0",
+    }
+    with serving(
+        tmp_path / "run.log", "run", IRIS / "local.yaml", environment=environment
+    ) as running:
+        waited = bridge("send", running.url, "--file", IRIS / "event.json", "--wait")
+        given = bridge("send", running.url, "--file", IRIS / "event.json", "--specversion", "1.0")
+
+    assert (0, "200") == (waited.status, waited.out.splitlines()[0])
+    assert (0, "202\n") == (given.status, given.out)
+    shown = flow.display.displayed("  }")
+    assert "\n  specversion: 1.0\n  type: seldon.simple-iris-deployment.response\n" in shown
+
+
 def test_check_asks_the_far_ends_and_shows_the_request(flow):
     """`--connect`: the model answers, and the exact request is shown."""
     environment = {"MODEL_URL": flow.component.url}

@@ -57,7 +57,7 @@ def test_every_command_is_in_the_help(command):
     assert f"│ {command} " in bridge("--help").out
 
 
-@pytest.mark.parametrize("command", [["options", "--all"], ["schema"], ["--help"]])
+@pytest.mark.parametrize("command", [["options", "--all"], ["schema"], ["--help"], ["version"]])
 def test_a_reader_that_goes_away_ends_it_without_a_word(command):
     """`bridge options --all | head -1`."""
     with subprocess.Popen(

@@ -29,8 +29,11 @@ def test_a_component_is_named_after_its_class(model, name):
 
 
 def test_nothing_in_the_environment_sends_answers_elsewhere(monkeypatch):
-    """K_SINK is for pipelines of a file: a component answers its caller, a display prints."""
-    monkeypatch.setenv("K_SINK", "http://elsewhere")
+    """K_SINK is for pipelines of a file: a component answers its caller, a display prints.
+
+    It is not even read, so that one which makes no sense is nobody's mistake here.
+    """
+    monkeypatch.setenv("K_SINK", "elsewhere")
     monkeypatch.setenv("K_CE_OVERRIDES", '{"extensions": {"team": "a"}}')
     monkeypatch.setenv("PORT", "1")
     with nothing_loaded():
