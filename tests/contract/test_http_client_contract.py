@@ -348,6 +348,28 @@ async def test_a_cancelled_request_closes_its_connection(make: Make) -> None:
         assert response.body == b"second"
 
 
+async def test_a_cancelled_request_closes_its_connection_at_once(make: Make) -> None:
+    """Not when the answer comes, or its time is up: the far end learns that nobody waits."""
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await end.read_request(reader)
+        asked.set()
+        await reader.read()
+
+    async with FarEnd(silent) as end:
+        client = await make(end.url)
+        request = asyncio.ensure_future(get(client, timeout_seconds=10 * SECONDS))
+        await asked.wait()
+
+        request.cancel()
+
+        async with asyncio.timeout(SECONDS):
+            await end.all_closed.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+
 async def test_a_cancelled_waiter_leaves_the_line(make: Make) -> None:
     """Who waits behind it is served all the same."""
     held = Held()
