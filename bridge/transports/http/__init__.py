@@ -11,7 +11,7 @@ from bridge.transports.http.messages import (
     retry_after_seconds,
 )
 from bridge.transports.http.server import HttpServer, cannot_listen
-from bridge.transports.http.server_connection import Answer
+from bridge.transports.http.shared import Answer
 from bridge.transports.http.tls import client_context, server_context
 
 __all__ = [

@@ -17,7 +17,8 @@ import ssl
 
 from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import ConfigError
-from bridge.transports.http.server_connection import Answer, Connection, Shared
+from bridge.transports.http.server_connection import Connection
+from bridge.transports.http.shared import Answer, Shared
 
 #: Connections the kernel queues before they are accepted.
 BACKLOG = 1024
