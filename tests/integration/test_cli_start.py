@@ -1,5 +1,6 @@
 """How the command starts: what it loads, how soon it answers, how it ends when nobody reads."""
 
+import os
 import subprocess
 import sys
 import time
@@ -60,8 +61,9 @@ def test_every_command_is_in_the_help(command):
 @pytest.mark.parametrize("command", [["options", "--all"], ["schema"], ["--help"], ["version"]])
 def test_a_reader_that_goes_away_ends_it_without_a_word(command):
     """`bridge options --all | head -1`."""
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # as where a person types
     with subprocess.Popen(
-        [*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
