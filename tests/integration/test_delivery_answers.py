@@ -60,7 +60,7 @@ async def test_a_model_that_hangs_is_answered_by_the_deadline(tmp_path: Path) ->
 async def test_a_sink_that_hangs_is_answered_by_the_deadline(tmp_path: Path) -> None:
     """The deadline covers everything that an event waits for, not the model alone."""
     async with receiving(PREDICTION) as model, held_model() as sink:
-        sinks = [http_sink(sink.url)]
+        sinks = [http_sink(sink.url, timeout_seconds=1.5)]
         pipeline = iris(model.url, deadline_seconds=0.3, sinks=sinks)
         with bridge_running(pipeline, tmp_path) as bridge:
             async with sending(bridge.url) as sender:

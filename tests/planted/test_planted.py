@@ -9,6 +9,7 @@ A patch beside this file begins with what it plants and with the tests that must
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,24 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PATCHES = sorted(HERE.glob("*.patch"))
 
+#: Longest run of one patch's tests: a bug may make one hang, and that is a failure of this test.
+SECONDS = 120
+
+#: A test that asks which package the tests of a copy are about, theirs and their processes'.
+WHICH = """
+import subprocess, sys
+from pathlib import Path
+import bridge
+from tests.services import bridge as services
+
+def test_which():
+    tree = Path(__file__).parents[1]
+    assert Path(bridge.__file__).parents[1] == tree
+    command = [sys.executable, "-c", "import bridge; print(bridge.__file__)"]
+    told = subprocess.run(command, cwd=services._ROOT, capture_output=True, text=True).stdout
+    assert Path(told.strip()).parents[1] == tree
+"""
+
 
 def named(patch: Path) -> list[str]:
     """Return the tests that *patch* says must go red."""
@@ -27,44 +46,74 @@ def named(patch: Path) -> list[str]:
     return [line.removeprefix("# red: ") for line in lines if line.startswith("# red: ")]
 
 
+def copied(tree: Path) -> Path:
+    """Return *tree*, now a copy of the project that a bug can be planted in."""
+    ignore = shutil.ignore_patterns("__pycache__", "node_modules")
+    for folder in ("bridge", "tests", "examples", "deploy", "bench"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=ignore)
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / file, tree / file)
+    return tree
+
+
 def run(tree: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run *tests* against the package in *tree*, not the installed one."""
-    environ = {**os.environ, "PYTHONPATH": str(tree), "COVERAGE_PROCESS_START": ""}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-cov"]
+    """Run *tests* of *tree* on its own package, not on the installed one."""
+    inherited = {name: value for name, value in os.environ.items() if "COV" not in name}
+    environ = {**inherited, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, *tests], cwd=tree, env=environ, capture_output=True, text=True, check=False
+        [*command, *tests],
+        cwd=tree,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
     )
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Return a copy of the project that a bug can be planted in."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for folder in ("bridge", "tests", "examples", "deploy"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignore)
-    for file in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / file, tmp_path / file)
-    return tmp_path
+def failed(done: subprocess.CompletedProcess[str], tests: list[str]) -> list[str]:
+    """Return those of *tests* that failed, one of their parameters at least."""
+    names = re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    return [
+        test for test in tests if any(name == test or name.startswith(f"{test}[") for name in names)
+    ]
 
 
-def test_the_bugs_that_were_promised_are_planted():
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """Return how all the named tests end in a copy without any bug."""
+    tree = copied(tmp_path_factory.mktemp("unharmed"))
+    (tree / "tests" / "test_which.py").write_text(WHICH)
+    tests = dict.fromkeys(test for patch in PATCHES for test in named(patch))
+    return run(tree, ["tests/test_which.py", *tests])
+
+
+def test_the_bugs_that_were_promised_are_planted() -> None:
     """A patch that is lost must not be missed in silence."""
     planted = {patch.stem for patch in PATCHES}
 
     assert {"no_filter", "no_reply", "no_percent_decoding", "acknowledge_early"} <= planted
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
-def test_a_planted_bug_turns_its_tests_red(patch: Path, tree: Path):
-    """Green without the bug, every named test red with it."""
-    tests = named(patch)
+def test_without_a_bug_every_named_test_is_green(
+    unharmed: subprocess.CompletedProcess[str],
+) -> None:
+    """And all of it is about the copy: its package, not the installed one."""
+    assert unharmed.returncode == 0, unharmed.stdout[-3000:]
 
-    before = run(tree, tests)
-    assert before.returncode == 0, before.stdout[-3000:]
-    subprocess.run(["git", "apply", "--unsafe-paths", str(patch)], cwd=tree, check=True)
-    after = {test: run(tree, [test]) for test in tests}
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_planted_bug_turns_its_tests_red(patch: Path, tmp_path: Path) -> None:
+    """Every test that the patch names fails with it."""
+    tests = named(patch)
+    tree = copied(tmp_path)
+    # A temporary folder may lie in a repository: git would then apply nothing, in silence.
+    environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    subprocess.run(["git", "apply", str(patch)], cwd=tree, env=environ, check=True)
+
+    done = run(tree, tests)
 
     assert tests
-    assert dict.fromkeys(tests, 1) == {test: done.returncode for test, done in after.items()}, (
-        "\n".join(done.stdout[-1500:] for done in after.values())
-    )
+    assert tests == failed(done, tests), done.stdout[-3000:] + done.stderr[-1000:]
+    assert done.returncode == 1  # tests failed, and nothing else went wrong

@@ -126,8 +126,9 @@ class Held:
 
 async def under_way(held, calls=1):
     """Return once *held* was called *calls* times and everyone else had their turn."""
-    while held.calls < calls:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        while held.calls < calls:
+            await asyncio.sleep(0)
     for _ in range(5):
         await asyncio.sleep(0)
 
