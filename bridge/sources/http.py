@@ -201,7 +201,9 @@ class HttpSource:
                 "a batch to a pipeline that replies: expected `Accept: "
                 "application/cloudevents-batch+json`, or one event a request"
             )
-        outcomes = await asyncio.gather(*(_outcome(handle, member) for member in members))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_outcome(handle, member)) for member in members]
+        outcomes = [task.result() for task in tasks]
         for outcome in outcomes:
             if isinstance(outcome, Unavailable):
                 raise outcome

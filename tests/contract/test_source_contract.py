@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bridge import Event, EventError, Overloaded, Rejected, TransformError, Unavailable
+from bridge.codecs import http as codec
 from bridge.core.errors import ConfigError, DeadlineExceeded, DecodeError
 from bridge.core.ports import Handler
 from bridge.observe.ledger import Deliveries
@@ -348,3 +349,29 @@ async def test_a_port_that_is_taken_is_a_mistake_of_the_file(kind: Kind) -> None
         with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}"):
             async with kind.make(Deliveries(), port=first.port):
                 pass
+
+
+async def test_a_batch_with_a_bug_leaves_nothing_running_behind_its_answer() -> None:
+    """500 is answered when every member has ended: whoever delivers again does not overlap."""
+    ended: list[str] = []
+
+    async def handle(event: Event) -> None:
+        if event.id == "bug":
+            raise ZeroDivisionError("a bug")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(event.id)
+
+    headers, body = codec.encode_batch(
+        [Event.of(id=one, source="tests", type="t") for one in ("1", "bug", "2")]
+    )
+    lines = [f"{name.decode()}: {value.decode()}" for name, value in headers]
+    accepts = "Accept: application/cloudevents-batch+json"
+    async with running(KINDS["http"], handle) as source:
+        async with asyncio.timeout(SECONDS):
+            answer = await ask(source.port, "POST /", body, (*lines, accepts))
+        at_the_answer = list(ended)
+
+    assert answer.status == 500
+    assert at_the_answer == ["1", "2"]
