@@ -70,6 +70,8 @@ class Pings:
             answer = f"no answer within {self._timeout_seconds:g} s"
         except BridgeError as error:
             answer = str(error)
+        except Exception as error:  # noqa: BLE001  # a user's own ping; the page shows what it said
+            answer = repr(error)
         else:
             answer = "ok"
         self._report(*key, answer == "ok")
