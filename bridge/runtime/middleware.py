@@ -43,6 +43,9 @@ def observe(step: Step, events: Events, complaints: Complaints | None = None) ->
             if complaints is not None:
                 complaints.of(error.reason, error, id=event.id)
             raise
+        except Exception:
+            events.failed(BridgeError.reason)  # a bug, ours or that of a user's own kind
+            raise
         except BaseException:
             events.failed("cancelled")
             raise

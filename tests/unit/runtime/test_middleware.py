@@ -53,6 +53,24 @@ async def test_each_event_has_exactly_one_outcome(outcome, counted):
     assert events.balanced()
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Rejected("no"), "rejected"),
+        (asyncio.CancelledError(), "cancelled"),
+        (ZeroDivisionError("a bug"), "error"),
+    ],
+)
+async def test_the_reason_tells_a_bug_from_a_cancellation(outcome, reason):
+    """Whoever reads the metrics looks for a stop in the one case, for a traceback in the other."""
+    events = Events()
+
+    with pytest.raises(type(outcome)):
+        await observe(step(outcome), events)(iris_event())
+
+    assert {reason: 1} == events.refusals
+
+
 async def test_a_filtered_event_never_reaches_the_pipeline():
     """The filter settles and counts it."""
     events = Events()
