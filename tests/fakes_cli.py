@@ -105,7 +105,7 @@ def serving(
         said = log.read_text()
         yield Serving(
             process,
-            port=_port(r"listening for (?:events|callers).*?port=(\d+)", said)
+            port=_port(r"listening for requests.*?port=(\d+)", said)
             or _port(r"broker listens.*?url=\S*:(\d+)", said)
             or 0,
             admin_port=_port(r"listening for operators.*?port=(\d+)", said),

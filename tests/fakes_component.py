@@ -37,12 +37,14 @@ def predicting(model: Model) -> Handler:
     return handle
 
 
-def source(ready: bool = True, **options: object) -> SeldonSource:
+def source(
+    ready: bool = True, deliveries: Deliveries | None = None, **options: object
+) -> SeldonSource:
     """Return a source on a free port of this machine."""
     return SeldonSource(
         SeldonSourceOptions.model_validate({"host": "127.0.0.1", "port": 0, **options}),
         name="iris",
-        deliveries=Deliveries(),
+        deliveries=deliveries or Deliveries(),
         ready=lambda: ready,
         chance=Random(7),
     )

@@ -51,6 +51,7 @@ def demo(
 ) -> None:
     """Show an event go through a broker, the bridge and a model, and a typed response come out."""
     from rich.console import Console
+    from rich.markup import escape
 
     from bridge.cli.processes import Processes
     from bridge.config.problems import did_you_mean
@@ -68,7 +69,7 @@ def demo(
     except KeyboardInterrupt:
         console.print("\nstopped")
     except DemoError as error:
-        console.print(f"[red]failed:[/] {error}", markup=True)
+        console.print(f"[red]failed:[/] {escape(str(error))}")
         sys.exit(1)
 
 

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from math import ceil
 from typing import Annotated, Literal, Self
 
-import structlog
 from pydantic import Field
 
 from bridge.codecs import http as codec
-from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
 from bridge.core.errors import (
     BridgeError,
-    DeadlineExceeded,
     DecodeError,
     EventError,
     Overloaded,
@@ -32,15 +28,8 @@ from bridge.core.event import Event, Origin
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
-from bridge.transports.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpServer,
-    cannot_listen,
-    server_context,
-)
-
-log = structlog.get_logger()
+from bridge.sources.listener import Listener, ListenerOptions
+from bridge.transports.http import HttpRequest, HttpResponse
 
 #: The longest body of an error; `knative.dev/eventing` v0.50.0 panics on one byte more.
 MAX_ERROR_BYTES = 768
@@ -50,31 +39,15 @@ TEXT = (b"content-type", b"text/plain; charset=utf-8")
 ACCEPTED = HttpResponse(202, (), b"")
 
 
-class HttpSourceOptions(Options):
+class HttpSourceOptions(ListenerOptions):
     """Events over HTTP, as a Knative Trigger delivers them."""
 
-    host: str = "0.0.0.0"  # noqa: S104  # a pod is reached from outside
-    """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port to listen on; pipelines with the same one share a listener, 0 picks a free one."""
     path: str | None = None
     """Path that this pipeline takes; by default every path."""
     content_mode: Literal["auto", "binary", "structured"] = "auto"
     """Form of a reply; `auto` is binary unless an attribute would need percent-encoding."""
-    max_in_flight: Annotated[int, Field(ge=1)] = 256
-    """Deliveries under way at most; one more is answered 429."""
-    max_body_bytes: Bytes = 8 * 1024 * 1024
-    """Largest body that is taken; one byte more is answered 413."""
-    max_head_bytes: Bytes = 64 * 1024
-    """Largest head (request line and headers) that is taken; a larger one is answered 431."""
-    idle_seconds: Seconds = 75.0
-    """How long a connection may wait for its next request."""
-    request_seconds: Seconds = 30.0
-    """How long a request may take to arrive; a slower one is answered 408."""
-    retry_after_seconds: Annotated[int, Field(ge=0)] = 1
-    """When to come back, where an outage itself does not say."""
-    tls: ServerTlsOptions | None = None
-    """Certificates to serve HTTPS; by default plain HTTP."""
 
 
 class HttpSource:
@@ -97,83 +70,51 @@ class HttpSource:
         ready: Callable[[], bool],
         complaints: Complaints | None = None,
     ) -> None:
-        self._options = options
-        self._deliveries = deliveries
+        self._content_mode = options.content_mode
         self._replies = replies
         self._knows = knows
         self._ready = ready
         self._complaints = complaints
-        self._handle: Handler | None = None
-        self._server = HttpServer(
-            self._answer,
-            max_head_bytes=options.max_head_bytes,
-            max_body_bytes=options.max_body_bytes,
-            idle_seconds=options.idle_seconds,
-            request_seconds=options.request_seconds,
-            tls=server_context(options.tls) if options.tls is not None else None,
-        )
+        self._listener = Listener(options, self._answer, name="http", deliveries=deliveries)
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self._server.port
+        return self._listener.port
 
     async def __aenter__(self) -> Self:
         """Listen: until `run` is called requests are answered 503.
 
         Raise ConfigError where the address cannot be listened on.
         """
-        host, port = self._options.host, self._options.port
-        try:
-            await self._server.start(host, port)
-        except OSError as error:
-            raise cannot_listen("source http", host, port, error) from error
-        log.info("listening for events", host=host, port=self.port)
+        await self._listener.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Close every connection; may be called twice."""
-        await self._server.close()
+        await self._listener.close()
 
     async def ping(self) -> None:
         """Return: a listener has no far end."""
 
     async def run(self, handle: Handler, stop: asyncio.Event) -> None:
         """Answer requests until *stop*; return when every request taken in is answered."""
-        self._handle = handle
-        await stop.wait()
-        self._server.stop_accepting()
-        await self._server.drain()
+        await self._listener.run(handle, stop)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             return self._other(request)
         if not self._knows(request.path):
             return HttpResponse(404, (TEXT,), b"no pipeline listens on this path")
-        deliveries = self._deliveries
-        deliveries.taken()
-        try:
-            response = await self._deliver(request)
-        except BridgeError as error:
-            deliveries.refused()
-            if self._complaints is not None and isinstance(error, (DecodeError, Overloaded)):
-                self._complaints.of(error.reason, error)
-            return refusal(error, self._options.retry_after_seconds)
-        except asyncio.CancelledError:
-            deliveries.given_back()
-            raise
-        except BaseException:
-            deliveries.refused()
-            raise
-        deliveries.settled()
-        return response
+        return await self._listener.booked(self._deliver(request), self._refuse)
+
+    def _refuse(self, error: BridgeError) -> HttpResponse:
+        if self._complaints is not None and isinstance(error, (DecodeError, Overloaded)):
+            self._complaints.of(error.reason, error)
+        return refusal(error, self._listener)
 
     async def _deliver(self, request: HttpRequest) -> HttpResponse:
-        handle = self._handle
-        if handle is None:
-            raise Unavailable("not ready yet")
-        if self._deliveries.open > self._options.max_in_flight:
-            raise Overloaded(f"{self._options.max_in_flight} deliveries are under way already")
+        handle = self._listener.take()
         prefer = request.header(b"prefer")
         origin = Origin("http", request.path, _wants_reply(prefer), request.headers)
         content_type = request.header(b"content-type")
@@ -183,7 +124,7 @@ class HttpSource:
         return ACCEPTED if reply is None else self._reply(reply)
 
     def _reply(self, event: Event) -> HttpResponse:
-        mode = self._options.content_mode
+        mode = self._content_mode
         structured = mode == "structured" or (mode == "auto" and codec.needs_escaping(event))
         encode = codec.encode_structured if structured else codec.encode_binary
         headers, body = encode(event)
@@ -236,7 +177,7 @@ class HttpSource:
         return HttpResponse(405, (ALLOW, TEXT), text.encode())
 
 
-def refusal(error: BridgeError, retry_after_seconds: int) -> HttpResponse:
+def refusal(error: BridgeError, listener: Listener) -> HttpResponse:
     """Return the answer that makes a Knative sender do the right thing about *error*.
 
     4xx: not sent again, to the dead letter; 429, 503, 504: sent again, after `Retry-After`.
@@ -244,10 +185,8 @@ def refusal(error: BridgeError, retry_after_seconds: int) -> HttpResponse:
     """
     headers: list[tuple[bytes, bytes]] = [TEXT, (b"kne-bridgereason", error.reason.encode())]
     if isinstance(error, Unavailable):
-        status = _OUTAGES.get(type(error), 503)
-        asked = error.retry_after_seconds
-        seconds = retry_after_seconds if asked is None else ceil(asked)
-        headers.append((b"retry-after", str(seconds).encode()))
+        status, retry_after = listener.outage(error)
+        headers.append(retry_after)
     elif isinstance(error, UnsupportedFormat):
         status = 415
     elif isinstance(error, DecodeError):
@@ -258,9 +197,6 @@ def refusal(error: BridgeError, retry_after_seconds: int) -> HttpResponse:
     if len(text) > MAX_ERROR_BYTES:
         text = text[: MAX_ERROR_BYTES - 3].decode("utf-8", "ignore").encode() + b"..."
     return HttpResponse(status, headers, text)
-
-
-_OUTAGES: dict[type[Unavailable], int] = {Overloaded: 429, DeadlineExceeded: 504}
 
 
 async def _outcome(handle: Handler, member: Event | DecodeError) -> Event | BridgeError | None:

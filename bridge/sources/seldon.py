@@ -14,21 +14,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from math import ceil
 from random import Random
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 from urllib.parse import parse_qs
 
-import structlog
 from pydantic import Field
 
 from bridge.codecs import http as codec
-from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
 from bridge.core.errors import (
     BridgeError,
-    DeadlineExceeded,
     DecodeError,
-    Overloaded,
     Unavailable,
     UnsupportedFormat,
 )
@@ -38,15 +33,8 @@ from bridge.core.payload import JSON
 from bridge.core.ports import Handler
 from bridge.observe.ledger import Deliveries
 from bridge.protocols.seldon import BAD_DATA, INTERNAL_ERROR, ModelRefusal, error_body
-from bridge.transports.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpServer,
-    cannot_listen,
-    server_context,
-)
-
-log = structlog.get_logger()
+from bridge.sources.listener import Listener, ListenerOptions
+from bridge.transports.http import HttpRequest, HttpResponse
 
 #: Where predictions are asked for: the wrapper's own path, and the external API's two.
 PREDICT: Final = "/predict"
@@ -58,29 +46,11 @@ NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 Header = tuple[bytes, bytes]
 
 
-class SeldonSourceOptions(Options):
+class SeldonSourceOptions(ListenerOptions):
     """Seldon's external API, for plain callers."""
 
-    type: Literal["seldon"] = "seldon"
-    """The kind: Seldon's external API."""
-    host: str = "0.0.0.0"  # noqa: S104  # a pod is reached from outside
-    """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 9000
     """Port to listen on; 0 picks a free one."""
-    max_in_flight: Annotated[int, Field(ge=1)] = 256
-    """Requests under way at most; one more is answered 429."""
-    max_body_bytes: Bytes = 8 * 1024 * 1024
-    """Largest body that is taken; one byte more is answered 413."""
-    max_head_bytes: Bytes = 64 * 1024
-    """Largest head (request line and headers) that is taken; a larger one is answered 431."""
-    idle_seconds: Seconds = 75.0
-    """How long a connection may wait for its next request."""
-    request_seconds: Seconds = 30.0
-    """How long a request may take to arrive; a slower one is answered 408."""
-    retry_after_seconds: Annotated[int, Field(ge=0)] = 1
-    """When to come back, where an outage itself does not say."""
-    tls: ServerTlsOptions | None = None
-    """Certificates to serve HTTPS; by default plain HTTP."""
 
 
 class SeldonSource:
@@ -104,82 +74,48 @@ class SeldonSource:
         ready: Callable[[], bool],
         chance: Random,
     ) -> None:
-        self._options = options
-        self._deliveries = deliveries
         self._ready = ready
         self._chance = chance
         self._type = f"seldon.{name}.request"
         self._caller = f"seldon.{name}.caller"
-        self._handle: Handler | None = None
-        self._server = HttpServer(
-            self._answer,
-            max_head_bytes=options.max_head_bytes,
-            max_body_bytes=options.max_body_bytes,
-            idle_seconds=options.idle_seconds,
-            request_seconds=options.request_seconds,
-            tls=server_context(options.tls) if options.tls is not None else None,
-        )
+        self._listener = Listener(options, self._answer, name="seldon", deliveries=deliveries)
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return self._server.port
+        return self._listener.port
 
     async def __aenter__(self) -> Self:
         """Listen; until `run` is called requests are answered 503.
 
         Raise ConfigError where the address cannot be listened on.
         """
-        host, port = self._options.host, self._options.port
-        try:
-            await self._server.start(host, port)
-        except OSError as error:
-            raise cannot_listen("source seldon", host, port, error) from error
-        log.info("listening for callers", host=host, port=self.port)
+        await self._listener.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Close every connection; may be called twice."""
-        await self._server.close()
+        await self._listener.close()
 
     async def ping(self) -> None:
         """Return: a listener has no far end."""
 
     async def run(self, handle: Handler, stop: asyncio.Event) -> None:
         """Answer requests until *stop*; return when every request taken in is answered."""
-        self._handle = handle
-        await stop.wait()
-        self._server.stop_accepting()
-        await self._server.drain()
+        await self._listener.run(handle, stop)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         by_query = request.path == PREDICT and request.method == "GET"
         if request.path not in PREDICTIONS or not (by_query or request.method == "POST"):
             return self._other(request)
-        deliveries = self._deliveries
-        deliveries.taken()
         own = [NOSNIFF]
-        try:
-            response = await self._predict(request, own)
-        except BridgeError as error:
-            deliveries.refused()
-            return refusal(error, self._options.retry_after_seconds, *own)
-        except asyncio.CancelledError:
-            deliveries.given_back()
-            raise
-        except BaseException:
-            deliveries.refused()
-            raise
-        deliveries.settled()
-        return response
+        return await self._listener.booked(
+            self._predict(request, own), lambda error: refusal(error, self._listener, *own)
+        )
 
     async def _predict(self, request: HttpRequest, own: list[Header]) -> HttpResponse:
         """Return the answer; add to *own* the headers that an error shall carry too."""
-        handle = self._handle
-        if handle is None:
-            raise Unavailable("not ready yet")
-        if self._deliveries.open > self._options.max_in_flight:
-            raise Overloaded(f"{self._options.max_in_flight} requests are under way already")
+        handle = self._listener.take()
         headers = request.headers
         puid = (request.header(PUID) or b"").decode("utf-8", "replace")
         is_event = request.header(b"ce-specversion") is not None
@@ -235,7 +171,7 @@ class SeldonSource:
         return HttpResponse(200, ((b"content-type", content_type), NOSNIFF), body)
 
 
-def refusal(error: BridgeError, retry_after_seconds: int, *headers: Header) -> HttpResponse:
+def refusal(error: BridgeError, listener: Listener, *headers: Header) -> HttpResponse:
     """Return the wrapper's error for *error*, with *headers*.
 
     A component's verdict brings its own status and code. A payload that is none is 400, any
@@ -244,10 +180,7 @@ def refusal(error: BridgeError, retry_after_seconds: int, *headers: Header) -> H
     """
     text = str(error)
     if isinstance(error, Unavailable):
-        asked = error.retry_after_seconds
-        seconds = retry_after_seconds if asked is None else ceil(asked)
-        retry_after = (b"retry-after", str(seconds).encode())
-        status = _OUTAGES.get(type(error), 503)
+        status, retry_after = listener.outage(error)
         return _error(status, text, error.reason.upper(), *headers, retry_after)
     if isinstance(error, ModelRefusal):
         return _error(error.status, text, error.code, *headers)
@@ -258,7 +191,6 @@ def refusal(error: BridgeError, retry_after_seconds: int, *headers: Header) -> H
     return _error(500, text, INTERNAL_ERROR, *headers)
 
 
-_OUTAGES: dict[type[Unavailable], int] = {Overloaded: 429, DeadlineExceeded: 504}
 _ALLOW_POST = b"POST, OPTIONS"
 _ALLOW = {PREDICT: b"GET, POST, OPTIONS"}
 _ALLOW_PAGE = b"GET, HEAD, OPTIONS"

@@ -18,6 +18,7 @@ from bridge.broker.triggers import read
 from bridge.codecs import http as codec
 from bridge.config.options import HttpClientOptions
 from bridge.core.clock import Clock, SystemClock
+from bridge.core.errors import ConfigError
 from bridge.core.event import Event
 from bridge.transports.http import HttpRequest, HttpResponse, http_client
 from tests.fakes_broker import DONE, InstantClock, Subscriber, replying
@@ -928,7 +929,7 @@ async def test_the_port_is_free_after_the_end(start: Start) -> None:
 async def test_a_port_that_is_taken_fails_the_start(start: Start) -> None:
     """Nothing is left running behind the error."""
     async with Subscriber() as subscriber, start(trigger("t", subscriber.url)) as broker:
-        with pytest.raises(OSError):
+        with pytest.raises(ConfigError, match="address already in use"):
             async with Broker(
                 BrokerOptions(port=broker.port),
                 broker._declared,

@@ -23,6 +23,7 @@ from bridge.core.errors import (
 from bridge.core.event import Event
 from bridge.core.ports import Handler
 from bridge.models.local import LocalModel, LocalModelOptions
+from bridge.observe.ledger import Deliveries
 from bridge.protocols.seldon import ModelRefusal
 from tests.fakes_component import predicting, running, source
 from tests.fakes_seldon import Exchange, ask
@@ -345,7 +346,8 @@ async def test_limit_in_flight_and_drain() -> None:
         await go.wait()
         return event
 
-    limited = source(max_in_flight=1)
+    deliveries = Deliveries()
+    limited = source(deliveries=deliveries, max_in_flight=1)
     async with running(limited, handle) as port:
         first = asyncio.create_task(ask(port, "POST /predict", IRIS, (JSON,)))
         await asked.wait()
@@ -355,8 +357,8 @@ async def test_limit_in_flight_and_drain() -> None:
         asyncio.get_running_loop().call_soon(go.set)
     assert second.status == 429
     assert (await first).status == 200
-    assert limited._deliveries.balanced()
-    assert limited._deliveries.counts() == {
+    assert deliveries.balanced()
+    assert deliveries.counts() == {
         "taken": 2,
         "settled": 1,
         "refused": 1,
@@ -374,15 +376,16 @@ async def test_hard_stop_gives_back_what_is_open() -> None:
         await asyncio.Event().wait()
         return event
 
-    stopped = source()
+    deliveries = Deliveries()
+    stopped = source(deliveries=deliveries)
     async with running(stopped, handle, hard=True) as port:
         caller = asyncio.create_task(ask(port, "POST /predict", IRIS, (JSON,)))
         await asked.wait()
 
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await caller
-    assert stopped._deliveries.balanced()
-    assert (stopped._deliveries.given_back_total, stopped._deliveries.open) == (1, 0)
+    assert deliveries.balanced()
+    assert (deliveries.given_back_total, deliveries.open) == (1, 0)
 
 
 async def test_two_at_once_are_not_mixed_up() -> None:

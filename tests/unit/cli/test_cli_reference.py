@@ -27,7 +27,7 @@ def test_a_kind_that_two_rooms_have_is_shown_for_both(bridge):
     assert 0 == ended.status
     assert ["sources.http", "sinks.http"] == re.findall(r"(?m)^(\S+)$", ended.out)
     assert "  max_in_flight  whole number, at least 1, default 256\n" in ended.out
-    assert "      Deliveries under way at most; one more is answered 429.\n" in ended.out
+    assert "      Requests under way at most; one more is answered 429.\n" in ended.out
 
 
 def test_a_full_name_is_one_kind(bridge):

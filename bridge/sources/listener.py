@@ -1,0 +1,144 @@
+"""What every source that listens over HTTP has: a listener, a limit, and an honest ledger.
+
+request ─▶ the source's own `answer` ─▶ booked( take() ─▶ handler ) ─▶ response
+                                          └ taken, then settled, refused or given back
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from math import ceil
+from typing import Annotated
+
+import structlog
+from pydantic import Field
+
+from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
+from bridge.core.errors import BridgeError, DeadlineExceeded, Overloaded, Unavailable
+from bridge.core.ports import Handler
+from bridge.observe.ledger import Deliveries
+from bridge.transports.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
+    cannot_listen,
+    server_context,
+)
+
+log = structlog.get_logger()
+
+
+class ListenerOptions(Options):
+    """How a source listens."""
+
+    host: str = "0.0.0.0"  # noqa: S104  # a pod is reached from outside
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port to listen on; 0 picks a free one."""
+    max_in_flight: Annotated[int, Field(ge=1)] = 256
+    """Requests under way at most; one more is answered 429."""
+    max_body_bytes: Bytes = 8 * 1024 * 1024
+    """Largest body that is taken; one byte more is answered 413."""
+    max_head_bytes: Bytes = 64 * 1024
+    """Largest head (request line and headers) that is taken; a larger one is answered 431."""
+    idle_seconds: Seconds = 75.0
+    """How long a connection may wait for its next request."""
+    request_seconds: Seconds = 30.0
+    """How long a request may take to arrive; a slower one is answered 408."""
+    retry_after_seconds: Annotated[int, Field(ge=0)] = 1
+    """When to come back, where an outage itself does not say."""
+    tls: ServerTlsOptions | None = None
+    """Certificates to serve HTTPS; by default plain HTTP."""
+
+
+class Listener:
+    """The listener of the source called *name*; *answer* answers its requests."""
+
+    def __init__(
+        self,
+        options: ListenerOptions,
+        answer: Callable[[HttpRequest], Awaitable[HttpResponse]],
+        *,
+        name: str,
+        deliveries: Deliveries,
+    ) -> None:
+        self._options = options
+        self._name = name
+        self._deliveries = deliveries
+        self._handle: Handler | None = None
+        self._server = HttpServer(
+            answer,
+            max_head_bytes=options.max_head_bytes,
+            max_body_bytes=options.max_body_bytes,
+            idle_seconds=options.idle_seconds,
+            request_seconds=options.request_seconds,
+            tls=server_context(options.tls) if options.tls is not None else None,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._server.port
+
+    async def open(self) -> None:
+        """Listen; raise ConfigError where the address cannot be listened on."""
+        host, port = self._options.host, self._options.port
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            raise cannot_listen(f"source {self._name}", host, port, error) from error
+        log.info("listening for requests", source=self._name, host=host, port=self.port)
+
+    async def close(self) -> None:
+        """Close every connection and cancel what is under way; may be called twice."""
+        await self._server.close()
+
+    async def run(self, handle: Handler, stop: asyncio.Event) -> None:
+        """Have requests handled until *stop*; return when every one taken in is answered."""
+        self._handle = handle
+        await stop.wait()
+        self._server.stop_accepting()
+        await self._server.drain()
+
+    def take(self) -> Handler:
+        """Return the handler for one more delivery, which is booked already.
+
+        Raise Unavailable before `run`, Overloaded beyond `max_in_flight`.
+        """
+        if self._handle is None:
+            raise Unavailable("not ready yet")
+        if self._deliveries.open > self._options.max_in_flight:
+            raise Overloaded(f"{self._options.max_in_flight} requests are under way already")
+        return self._handle
+
+    async def booked(
+        self,
+        response: Awaitable[HttpResponse],
+        refuse: Callable[[BridgeError], HttpResponse],
+    ) -> HttpResponse:
+        """Return *response*, or what *refuse* makes of its refusal, one delivery in the ledger."""
+        deliveries = self._deliveries
+        deliveries.taken()
+        try:
+            made = await response
+        except BridgeError as error:
+            deliveries.refused()
+            return refuse(error)
+        except asyncio.CancelledError:
+            deliveries.given_back()
+            raise
+        except BaseException:
+            deliveries.refused()
+            raise
+        deliveries.settled()
+        return made
+
+    def outage(self, error: Unavailable) -> tuple[int, tuple[bytes, bytes]]:
+        """Return status and Retry-After of an outage: 429, 504 or 503, so that it comes again."""
+        asked = error.retry_after_seconds
+        seconds = self._options.retry_after_seconds if asked is None else ceil(asked)
+        return _STATUS.get(type(error), 503), (b"retry-after", str(seconds).encode())
+
+
+_STATUS: dict[type[Unavailable], int] = {Overloaded: 429, DeadlineExceeded: 504}
