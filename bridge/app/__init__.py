@@ -89,7 +89,8 @@ class App:
                 raise
             raise _first(ours) from crash
         finally:
-            log.info("stopped", drained=done, **self.ledger.counts())
+            if self.health.started:
+                log.info("stopped", drained=done, **self.ledger.counts())
         return done
 
 

@@ -18,6 +18,7 @@ from bridge.core.errors import ConfigError
 from bridge.core.event import Event
 from bridge.core.filters import Predicate, compile_attributes, compile_filters
 from bridge.core.ports import Component, Handler, Model, Sink
+from bridge.runtime.guard import GuardedModel, GuardedSink
 from bridge.runtime.middleware import handler
 from bridge.runtime.pipeline import Pipeline, Timings
 from bridge.runtime.response import Respond, responder
@@ -27,12 +28,16 @@ from bridge.transformers.user import TransformerOptions, UserTransformer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One pipeline and everything it needs. *handle* does not filter: see `listeners`."""
+    """One pipeline and everything it needs. *handle* does not filter: see `listeners`.
+
+    *accepts* is what *filters*, which can be compared, say.
+    """
 
     name: str
     path: KeyPath
     pipeline: Pipeline
     accepts: Predicate | None
+    filters: object
     components: Mapping[str, Component]
     source: Chosen[Options]
     handle: Handler
@@ -96,12 +101,14 @@ class _Builder:
             sinks=tuple(target for target in targets if target is not None),
             fallback=None if targets or answers else self._k_sink(),
             reply_always=answers or options.reply == "always",
+            overrides=parts.platform.extensions,
         )
         return Line(
             name=self._name,
             path=self._path,
             pipeline=pipeline,
             accepts=accepts,
+            filters=(options.filter, options.filters),
             components=self._components,
             source=source,
             handle=handler(
@@ -146,6 +153,8 @@ class _Builder:
         model: Model | None = self._parts.chosen((*self._path, "model"), chosen)
         if chosen is None or model is None:
             return None
+        if is_users_own(chosen.kind):
+            model = GuardedModel(model)
         step = self._step("model", chosen.around)
         model = model if step is None else TriedModel(model, step)
         self._components["model"] = model
@@ -156,6 +165,8 @@ class _Builder:
         sink: Sink | None = self._parts.chosen((*self._path, *steps), chosen)
         if chosen is None or sink is None:
             return None
+        if is_users_own(chosen.kind):
+            sink = GuardedSink(sink)
         name = ".".join(map(str, steps))
         step = self._step(name, chosen.around)
         sink = sink if step is None else TriedSink(sink, step)
@@ -235,6 +246,11 @@ class _Builder:
         except ConfigError as error:
             parts.problem(path, str(error))
             return None
+
+
+def is_users_own(kind: str) -> bool:
+    """Whether *kind* is a class of the user's, `module:Class`, and none of ours."""
+    return ":" in kind
 
 
 def _all(predicates: Sequence[Predicate]) -> Predicate | None:

@@ -24,15 +24,18 @@ def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
     served: Served = []
     warnings: list[str] = []
     shared: dict[tuple[str, int], list[Line]] = {}
+    ports: dict[tuple[str, int], str] = {}
     for line in lines:
         if line.source.kind == "http":
             options: Any = _with_port(line, parts)
             key = (options.host, options.port) if options.port else (line.name, 0)
             shared.setdefault(key, []).append(line)
             continue
-        source = parts.chosen(
+        _claim_port(line, ports, parts)
+        source = parts.make(
             (*line.path, "source"),
-            line.source,
+            line.source.cls,
+            _with_port(line, parts),
             deliveries=parts.ledger.source(line.name),
             ready=lambda: parts.health.ready,
             name=line.name,
@@ -41,6 +44,7 @@ def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
             events = parts.ledger.pipeline(line.name).events
             served.append((source, filtered(line.handle, line.accepts, events)))
     for group in shared.values():
+        _claim_port(group[0], ports, parts)
         listener = _listener(group, parts)
         if listener is not None:
             served.append(listener)
@@ -48,12 +52,26 @@ def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
     return served, warnings
 
 
+def _claim_port(line: Line, ports: dict[tuple[str, int], str], parts: Parts) -> None:
+    """Note the port of *line*'s source; a second listener on it is a problem."""
+    options: Any = _with_port(line, parts)
+    address = getattr(options, "host", ""), getattr(options, "port", 0)
+    if address in ports:
+        parts.problem(
+            (*line.path, "source", "port"),
+            f"{address[1]} is the port of pipeline '{ports[address]}' already: expected another",
+        )
+    elif address[1]:
+        ports[address] = line.name
+
+
 def _with_port(line: Line, parts: Parts) -> Any:
     """Return the source's options; the platform's PORT stands in for a port not given."""
     options = line.source.options
-    if parts.platform.port is None or "port" in options.model_fields_set:
+    port = parts.platform.port
+    if port is None or "port" in options.model_fields_set or not hasattr(options, "port"):
         return options
-    return options.model_copy(update={"port": parts.platform.port})
+    return options.model_copy(update={"port": port})
 
 
 def _listener(group: Sequence[Line], parts: Parts) -> tuple[Source, Handler] | None:
@@ -102,10 +120,12 @@ def _in_the_shade(group: Sequence[Line]) -> list[str]:
         for earlier in group[:index]:
             path = earlier.source.options.path
             own = line.source.options.path
-            if earlier.accepts is None and path in (None, own):
+            takes = "everything" if earlier.accepts is None else "the same events"
+            covers = earlier.accepts is None or earlier.filters == line.filters
+            if covers and path in (None, own):
                 warnings.append(
                     f"pipeline '{line.name}' never gets an event: '{earlier.name}' before it "
-                    "takes everything"
+                    f"takes {takes}"
                 )
                 break
     return warnings

@@ -8,8 +8,8 @@ how a display, a logger or a plain forwarder is made.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from bridge.core.clock import Clock
@@ -74,7 +74,8 @@ class Pipeline:
 
     *fallback*: where a response goes when there are no sinks and the sender asked for no
     reply (K_SINK). *reply_always*: reply although there are sinks. *deadline_seconds*: how
-    much of an event's time the model may use.
+    much of an event's time the model may use. *overrides*: what the platform sets on events
+    that are passed on as they came; `respond` sets it on responses itself.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Pipeline:
     sinks: Sequence[Sink] = ()
     fallback: Sink | None = None
     reply_always: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     async def __call__(self, event: Event) -> Outcome:
         """Return the reply, or how *event* was settled without one; raise to refuse it."""
@@ -128,7 +130,7 @@ class Pipeline:
         *watch* is shown what each step made, for `bridge try`.
         """
         if self.respond is None:
-            return event
+            return event.replace(**self.overrides) if self.overrides else event
         hops(event.attributes)  # an event that goes round in circles is refused before the model
         now = self.clock.monotonic
         request_id = puid(event, self.name)

@@ -23,10 +23,12 @@ log = structlog.get_logger()
 class Health:
     """Whether the process takes events. Never depends on a far end.
 
-    A probe that failed while a model is down would turn retries into refusals.
+    A probe that failed while a model is down would turn retries into refusals. *started*
+    stays true once it was ready.
     """
 
     ready: bool = False
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ async def run(
         soft = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(source.run(handle, soft)) for source, handle in sources]
-            health.ready = True
+            health.ready = health.started = True
             log.info("ready")
             ending = group.create_task(
                 _wind_down(running, soft, stop, health=health, lifecycle=lifecycle, clock=clock)

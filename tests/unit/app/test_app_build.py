@@ -9,7 +9,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from bridge import Event, Origin
+from bridge import Body, Event, Origin, Request, TransformError
 from bridge.app import App, load
 from bridge.core.errors import ConfigError
 from tests.fakes import FakeClock
@@ -111,11 +111,11 @@ def test_a_component_is_handed_the_parts_it_names(folder: Path) -> None:
 
     app = built(folder, text)
 
-    given_folder, clock, chance = app.lines["asks"].components["model"].given  # type: ignore[attr-defined]  # the user's own
+    given_folder, clock, chance = app.lines["asks"].components["model"]._component.given  # type: ignore[attr-defined]  # the user's own
     assert given_folder == folder
     assert clock is app.clock
     assert isinstance(chance, random.Random)
-    assert app.lines["plain"].components["model"].given == ()  # type: ignore[attr-defined]  # the user's own
+    assert app.lines["plain"].components["model"]._component.given == ()  # type: ignore[attr-defined]  # the user's own
 
 
 def test_a_component_that_refuses_its_section_is_a_problem_at_its_line(folder: Path) -> None:
@@ -367,3 +367,56 @@ def test_what_is_wrong_with_the_platform_is_told(folder: Path) -> None:
     (problem,) = problems(folder, pipelines(one=f"{HTTP}\n{MODEL}"), {"PORT": "http"})
 
     assert problem == "environment variable PORT: expected a port number, found 'http'"
+
+
+def test_a_pipeline_behind_one_with_the_same_filter_is_warned_of(folder: Path) -> None:
+    """The first in the file takes them all."""
+    same = "filter: {attributes: {type: t}}"
+    text = pipelines(
+        one=f"source: {{type: http, port: 9001}}\n{same}\n{MODEL}",
+        two=f"source: {{type: http, port: 9001}}\n{same}\n{MODEL}",
+        three=f"source: {{type: http, port: 9001}}\nfilter: {{attributes: {{type: u}}}}\n{MODEL}",
+    )
+
+    expected = ["pipeline 'two' never gets an event: 'one' before it takes the same events"]
+    assert built(folder, text).warnings == expected
+
+
+def test_two_listeners_on_one_port_are_a_problem(folder: Path) -> None:
+    """Found before anybody listens; the second one's line is named."""
+    text = pipelines(
+        one=f"source: {{type: seldon}}\n{MODEL}",
+        two=f"source: {{type: seldon}}\n{MODEL}",
+    )
+
+    expected = ["bridge.yaml:6: pipelines.two.source.port: 9000 is the port of pipeline 'one' "]
+    assert [line[: len(expected[0])] for line in problems(folder, text)] == expected
+
+
+async def test_a_users_own_kind_raises_no_error_that_nobody_knows(folder: Path) -> None:
+    """What it raises names class and method, and is no bug of ours."""
+    (folder / "failing.py").write_text(
+        "from own_kinds import Own\n\n"
+        "class Failing(Own):\n"
+        "    async def predict(self, request):\n"
+        "        raise KeyError('x')\n"
+    )
+    text = pipelines(iris=f"{HTTP}\nmodel: {{type: 'failing:Failing'}}")
+    model = built(folder, text).lines["iris"].pipeline.model
+    assert model is not None
+
+    with pytest.raises(TransformError, match=r"Failing\.predict: KeyError\('x'\)"):
+        await model.predict(Request(Body(b"1"), "1"))
+
+
+async def test_what_the_platform_overrides_is_set_on_events_that_are_passed_on(
+    folder: Path,
+) -> None:
+    """K_CE_OVERRIDES is for every event that goes out, responses or not."""
+    environ = {"K_SINK": "http://sink/", "K_CE_OVERRIDES": '{"extensions": {"team": "a"}}'}
+    pipeline = built(folder, pipelines(forward=HTTP), environ).lines["forward"].pipeline
+    event = Event.of(id="1", source="s", type="t")
+
+    passed = await pipeline.response(event)
+
+    assert passed == event.replace(team="a")
