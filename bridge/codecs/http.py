@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Sized
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from bridge.codecs import json
 from bridge.codecs.headers import PLAIN, decode_value, encode_value
@@ -39,6 +39,10 @@ MAX_REMEMBERED_BYTES: Final = 128
 
 STRUCTURED_TYPE: Final = b"application/cloudevents+json; charset=utf-8"
 BATCH_TYPE: Final = b"application/cloudevents-batch+json; charset=utf-8"
+
+
+#: How an event is written where one may choose.
+ContentMode = Literal["auto", "binary", "structured"]
 
 
 class Mode(Enum):
@@ -97,6 +101,20 @@ def decode_batch(
     return json.decode_batch(body, origin=origin, max_depth=max_depth, max_events=max_events)
 
 
+def encode(event: Event, content_mode: ContentMode) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return *event* as headers, names in lower case, and body.
+
+    `auto` is binary unless binary mode would percent-encode some attribute: receivers built
+    on the Go, Java and JavaScript SDKs do not decode it, and do understand structured mode.
+    """
+    if content_mode != "structured":
+        if _all_plain(event):
+            return _encode_binary(event, plain=True)
+        if content_mode == "binary" or not needs_escaping(event):
+            return _encode_binary(event, plain=False)
+    return encode_structured(event)
+
+
 def encode_binary(event: Event) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return *event* as headers, names in lower case, and body; no data is an empty body.
 
@@ -104,24 +122,7 @@ def encode_binary(event: Event) -> tuple[list[tuple[bytes, bytes]], bytes]:
     is percent-encoded where the binding says so, so nothing in an event can end a header
     line. Raise DecodeError for what is no attribute's name or value.
     """
-    headers = []
-    get = _header_names.get
-    try:
-        for name, value in event.attributes.items():
-            raw = value.encode()
-            header = get(name)
-            if header is None:
-                header = _learn_header(event, name)
-                if not header:
-                    continue
-                if header == b"content-type":
-                    headers.append((header, raw))
-                    continue
-            # Inlined from encode_value: most values need nothing.
-            headers.append((header, encode_value(value) if raw.translate(None, PLAIN) else raw))
-    except UnicodeEncodeError as error:
-        raise DecodeError(f"attribute '{name}' holds a lone surrogate: {error}") from error
-    return headers, event.data or b""
+    return _encode_binary(event, plain=_all_plain(event))
 
 
 def encode_structured(event: Event) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -135,19 +136,35 @@ def encode_batch(events: Iterable[Event]) -> tuple[list[tuple[bytes, bytes]], by
 
 
 def needs_escaping(event: Event) -> bool:
-    """Whether binary mode would percent-encode some attribute.
-
-    Receivers built on the Go, Java and JavaScript SDKs do not decode it; they do understand
-    structured mode.
-    """
-    # All at once first: hardly any event has a value to escape.
-    if not "".join(event.attributes.values()).encode(errors="replace").translate(None, PLAIN):
-        return False
+    """Whether binary mode would percent-encode some attribute."""
     return any(
         value.encode(errors="replace").translate(None, PLAIN)
         for name, value in event.attributes.items()
         if name != "datacontenttype"
     )
+
+
+def _all_plain(event: Event) -> bool:
+    """Whether no value at all needs escaping, asked of all at once: hardly any event has one."""
+    joined = "".join(event.attributes.values())
+    return joined.isascii() and not joined.encode().translate(None, PLAIN)
+
+
+def _encode_binary(event: Event, *, plain: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    headers = []
+    get = _header_names.get
+    try:
+        for name, value in event.attributes.items():
+            header = get(name)
+            if header is None:
+                header = _learn_header(event, name)
+                if not header:
+                    continue
+            is_plain = plain or header == b"content-type"
+            headers.append((header, value.encode() if is_plain else encode_value(value)))
+    except UnicodeEncodeError as error:
+        raise DecodeError(f"attribute '{name}' holds a lone surrogate: {error}") from error
+    return headers, event.data or b""
 
 
 def _decode_binary(

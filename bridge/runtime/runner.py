@@ -7,6 +7,7 @@ enter components ─▶ ready ─▶ sources run ─▶ stop ─▶ not ready, s
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -65,6 +66,9 @@ async def run(
         soft = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(source.run(handle, soft)) for source, handle in sources]
+            # What was made at start stays: the collector need not walk it under load.
+            gc.collect()
+            gc.freeze()
             health.ready = health.started = True
             log.info("ready")
             ending = group.create_task(

@@ -8,7 +8,7 @@ which are never followed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import SecretStr
 
@@ -24,7 +24,7 @@ from bridge.transports.http.writing import check_headers
 class HttpSinkOptions(HttpClientOptions):
     """Events to an HTTP address, such as a broker's ingress."""
 
-    content_mode: Literal["auto", "binary", "structured"] = "auto"
+    content_mode: codec.ContentMode = "auto"
     """Form of the event; `auto` is binary unless an attribute would need percent-encoding."""
     timeout_seconds: Seconds = 30.0
     """Longest wait for the receiver's answer."""
@@ -49,6 +49,9 @@ class HttpSink:
             check_headers(self._headers)
         except ValueError as error:
             raise ConfigError(f"headers: {error}") from error
+        own = [name.decode() for name, _ in self._headers if _is_the_events(name)]
+        if own:
+            raise ConfigError(f"headers: '{own[0]}' is the event's own: expected another header")
         self._who = f"sink {BaseUrl(options.url).shown('')}"
 
     async def __aenter__(self) -> Self:
@@ -66,9 +69,7 @@ class HttpSink:
 
     async def send(self, event: Event) -> None:
         """Return when the receiver answered 2xx; raise Rejected or Unavailable otherwise."""
-        mode = self._options.content_mode
-        structured = mode == "structured" or (mode == "auto" and codec.needs_escaping(event))
-        headers, body = (codec.encode_structured if structured else codec.encode_binary)(event)
+        headers, body = codec.encode(event, self._options.content_mode)
         response = await self._client.request(
             "POST",
             "",
@@ -84,6 +85,11 @@ class HttpSink:
         if status in PASSING or status >= 500:
             raise Unavailable(text, retry_after_seconds=retry_after_seconds(response))
         raise Rejected(text)
+
+
+def _is_the_events(name: bytes) -> bool:
+    """Whether the header called *name* says something of the event itself."""
+    return name == b"content-type" or name.startswith(b"ce-")
 
 
 #: 4xx that are worth another try: Knative's data-plane, and 425 Too Early (RFC 8470).

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -46,7 +46,7 @@ class HttpSourceOptions(ListenerOptions):
     """Port to listen on; pipelines with the same one share a listener, 0 picks a free one."""
     path: str | None = None
     """Path that this pipeline takes; by default every path."""
-    content_mode: Literal["auto", "binary", "structured"] = "auto"
+    content_mode: codec.ContentMode = "auto"
     """Form of a reply; `auto` is binary unless an attribute would need percent-encoding."""
 
 
@@ -124,10 +124,7 @@ class HttpSource:
         return ACCEPTED if reply is None else self._reply(reply)
 
     def _reply(self, event: Event) -> HttpResponse:
-        mode = self._content_mode
-        structured = mode == "structured" or (mode == "auto" and codec.needs_escaping(event))
-        encode = codec.encode_structured if structured else codec.encode_binary
-        headers, body = encode(event)
+        headers, body = codec.encode(event, self._content_mode)
         return HttpResponse(200, headers, body)
 
     async def _deliver_batch(

@@ -45,3 +45,10 @@ def test_a_form_that_nobody_knows_is_refused() -> None:
     """`content_mode` is one of three words."""
     with pytest.raises(ValidationError):
         sink(content_mode="batched")
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "ce-id"])
+def test_a_header_that_is_the_events_own_is_refused(name: str) -> None:
+    """It would stand beside the event's, and a receiver would have to choose."""
+    with pytest.raises(ConfigError, match=f"'{name.lower()}' is the event's own"):
+        sink(headers={name: "x"})
