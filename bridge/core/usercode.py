@@ -63,6 +63,7 @@ class UserCode:
         except ValueError:
             return  # a class written in C may have none: its own error says it at entering
         try:
+            signature.bind_partial(**options)  # a misspelt name before the one it leaves missing
             signature.bind(**options)
         except TypeError as error:
             raise ConfigError(
@@ -221,6 +222,8 @@ def _nearest_of_ours(error: _E) -> type[_E]:
 
 def _shown(error: BaseException) -> str:
     try:
+        if isinstance(error, OSError) and error.filename is not None:  # its repr names no file
+            return _cut(f"{type(error).__name__}({str(error)!r})")
         return _cut(repr(error))
     except Exception:  # noqa: BLE001  # an error's repr is user code as well
         return type(error).__name__

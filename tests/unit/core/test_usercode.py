@@ -183,6 +183,11 @@ async def test_what_follows_an_async_method_is_called_after_it() -> None:
         (ConfigError("late"), TransformError, "ConfigError('late')"),
         (ConnectionRefusedError("down"), Unavailable, "ConnectionRefusedError('down')"),
         (TimeoutError("slow"), Unavailable, "TimeoutError('slow')"),
+        (
+            FileNotFoundError(2, "No such file", "w.bin"),
+            TransformError,
+            """FileNotFoundError("[Errno 2] No such file: 'w.bin'")""",
+        ),
         (Unavailable("not now"), Unavailable, "not now"),
         (DeadlineExceeded("late"), DeadlineExceeded, "late"),
         (Overloaded("full"), Overloaded, "full"),
@@ -391,6 +396,7 @@ async def test_a_load_that_meets_an_outage_is_unavailable() -> None:
     [
         ({}, "missing a required argument: 'notes'"),
         ({"notes": [], "secret": "hush"}, "got an unexpected keyword argument 'secret'"),
+        ({"note": "hush"}, "got an unexpected keyword argument 'note'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_at_building(
