@@ -68,7 +68,7 @@ def trial(
             print(f"{plain(text)}\n", flush=True)
 
     with clean(output):
-        refused = run_loop(_through(line, events[0], show))
+        refused = run_loop(_through(line, events[0], show, file.resolve().parent))
     if output is Output.JSON:
         show_json({"pipeline": line.name, "stages": stages, "refused": refused})
     if refused:
@@ -93,7 +93,7 @@ def _line(lines: Mapping[str, Line], event: Event, name: str | None) -> Line:
     )
 
 
-async def _through(line: Line, event: Event, show: Show) -> bool:
+async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
     """Run the stages one by one; return whether the event was refused."""
     from contextlib import AsyncExitStack
 
@@ -112,7 +112,7 @@ async def _through(line: Line, event: Event, show: Show) -> bool:
                 event, lambda stage, body: _stage(show, stage, body)
             )
         except BridgeError as error:
-            show(_verdict(error), str(error))
+            show(_verdict(error), "\n".join((str(error), *_where(error, folder))))
             return True
     if response is None:
         show("filtered", "a transformer had nothing to say about this event")
@@ -128,6 +128,28 @@ def _verdict(error: BridgeError) -> str:
     if isinstance(error, Unavailable):
         return f"not now ({error.reason}): it would be delivered again"
     return f"refused for good ({error.reason})"
+
+
+def _where(error: BridgeError, folder: Path) -> list[str]:
+    """Return the last line below *folder* that what *error* came from went through, if any.
+
+    That is the user's own line, whatever library it called.
+    """
+    import traceback
+
+    import bridge
+
+    ours = Path(bridge.__file__).parent
+    lines = []
+    raised: BaseException | None = error
+    while raised is not None:
+        for frame in traceback.extract_tb(raised.__traceback__):
+            path = Path(frame.filename)
+            theirs = folder in path.parents and "site-packages" not in path.parts
+            if theirs and ours not in path.parents:
+                lines.append(f"{path}:{frame.lineno}: {frame.line}")
+        raised = raised.__cause__
+    return lines[-1:]
 
 
 def _stage(show: Show, stage: str, body: Body) -> None:

@@ -118,6 +118,35 @@ def test_a_refusal_is_shown_with_what_it_means(bridge, file, rows, verdict, said
     assert "Traceback" not in ended.out + ended.err
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ("boom", 'raise ValueError("no rows but a boom")'),
+        ("down", 'raise ConnectionError("the store is away")'),
+        ([[1, 2], [3, 4]], "return numpy.linalg.inv(X[:, :1])"),
+    ],
+)
+def test_a_refusal_by_users_code_names_the_line(bridge, file, rows, line):
+    """The last one of the user's own, whatever library it called."""
+    steps = file.parent / "steps.py"
+    inverse = "import numpy\n        return numpy.linalg.inv(X[:, :1])"
+    steps.write_text(STEPS.replace("return X * 2", inverse))
+    number = 1 + [text.strip() for text in steps.read_text().splitlines()].index(line)
+
+    ended = bridge("try", file, event(file, rows))
+
+    assert 1 == ended.status
+    assert f"\n{steps}:{number}: {line}\n" in ended.out
+
+
+def test_a_refusal_that_no_users_code_raised_names_no_line(bridge, file):
+    """The model's own check of a payload is nobody's line."""
+    ended = bridge("try", file, event(file, [["x"], [1, 2]]))
+
+    assert 1 == ended.status
+    assert ".py:" not in ended.out
+
+
 def test_a_program_gets_the_stages_as_json(bridge, file):
     """One document, whatever the classes print: the pipeline, each stage, and the verdict."""
     ended = bridge("try", file, event(file, "boom"), "--output", "json")
