@@ -59,7 +59,7 @@ class Model:
 }
 """,
     "test_transformer.py": '''\
-"""The transformer alone; run with `python -m pytest` in this folder."""
+"""The transformer alone: `pip install pytest`, then `python -m pytest` in this folder."""
 
 from transformer import Transformer
 
