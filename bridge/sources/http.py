@@ -24,7 +24,7 @@ from bridge.core.errors import (
     Unavailable,
     UnsupportedFormat,
 )
-from bridge.core.event import Event, Origin
+from bridge.core.event import Event, Origin, shown
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
@@ -105,6 +105,9 @@ class HttpSource:
         if request.method != "POST":
             return self._other(request)
         if not self._knows(request.path):
+            if self._complaints is not None:  # no delivery, so no ledger would show it
+                error = EventError(f"path {shown(request.path)}: no pipeline listens on it")
+                self._complaints.of("path", error)
             return HttpResponse(404, (TEXT,), b"no pipeline listens on this path")
         return await self._listener.booked(self._deliver(request), self._refuse)
 

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from bridge import Event, EventError, Overloaded, Rejected, TransformError, Unavailable
 from bridge.codecs import http as codec
+from bridge.core.clock import SystemClock
 from bridge.core.errors import DeadlineExceeded
+from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.sources.http import MAX_ERROR_BYTES, HttpSource, HttpSourceOptions
 
@@ -40,6 +43,7 @@ class Serving:
             replies=lambda event: replies,
             knows=lambda path: path != "/unknown",
             ready=lambda: self.ready,
+            complaints=Complaints(SystemClock()),
         )
 
     async def handle(self, event: Event) -> Event | None:
@@ -232,6 +236,19 @@ async def test_a_path_nobody_listens_on_is_404():
 
     assert answer.status == 404
     assert made.deliveries.taken_total == 0
+
+
+async def test_a_path_nobody_listens_on_is_told_in_the_log_sparingly():
+    """No ledger counts it, so the log is where an operator finds the wrong Trigger."""
+    with capture_logs() as logs:
+        async with serving() as (made, session):
+            for path in ("/unknown", "/unknown"):
+                async with session.post(made.url + path, headers=VALID) as answer:
+                    assert answer.status == 404
+
+    assert [("path", "path '/unknown': no pipeline listens on it")] == [
+        (line["reason"], line["error"]) for line in logs if line["event"] == "refused"
+    ]
 
 
 async def test_the_probes_answer_on_the_event_port():
