@@ -60,9 +60,7 @@ def decode_batch(
     events of more than one specversion (spec.md 1.0.2, Batching).
     """
     events: list[Event | DecodeError] = []
-    members = read_array(body, "data", max_depth=max_depth + 2)
-    if len(members) > max_events:
-        raise DecodeError(f"batch holds {len(members)} events: expected at most {max_events}")
+    members = read_array(body, "data", max_depth=max_depth + 2, max_members=max_events)
     for place, each in enumerate(members):
         try:
             if isinstance(each, DecodeError):

@@ -61,15 +61,20 @@ def read_object(body: bytes, chosen: str, *, max_depth: int) -> Members:
     return Members(values, text[start:stop].encode() if stop else None, found.repeated)
 
 
-def read_array(body: bytes, chosen: str, *, max_depth: int) -> list[Members | DecodeError]:
+def read_array(
+    body: bytes, chosen: str, *, max_depth: int, max_members: int
+) -> list[Members | DecodeError]:
     """Return the members of each object in the JSON array *body* is, errors in their place.
 
-    Raise DecodeError if it is no array.
+    Raise DecodeError if it is no array, or one of more than *max_members*: before any of
+    them is looked at.
     """
     text = _text(body, max_depth)
     values = _parse(text)
     if not isinstance(values, list):
         raise DecodeError(f"expected a JSON array, found {_kind(values)}")
+    if len(values) > max_members:
+        raise DecodeError(f"batch holds {len(values)} events: expected at most {max_members}")
     return [
         DecodeError(f"expected a JSON object, found {_kind(value)}")
         if found is None
@@ -204,7 +209,7 @@ def _is_deeper(body: bytes, max_depth: int) -> bool:
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return False
     steps = _STRING.sub(b"", body).translate(_STEPS, _NO_STEPS)
-    return max(accumulate(memoryview(steps).cast("b"))) > max_depth
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > max_depth
 
 
 def _parse(text: str) -> Any:
@@ -241,7 +246,8 @@ _MEMBER = re.compile(
     re.DOTALL,
 )
 _FOLLOWING = re.compile(rf"{_WS}([,}}])")
-_STRING = re.compile(rf'"{_IN_STRING}"'.encode(), re.DOTALL)
+# A string without an end is taken whole, or each quote in it would be tried as a beginning.
+_STRING = re.compile(rf'"{_IN_STRING}"?+'.encode(), re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_STEPS = bytes(set(range(256)) - set(b"[{]}"))
 # Numbers stay text: only the end of a value is of interest, never the value.

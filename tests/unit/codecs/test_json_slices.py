@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.codecs import slices
 from bridge.codecs.slices import is_embeddable, read_array, read_object
 from bridge.core.errors import DecodeError
 from tests.strategies import json_texts
@@ -52,7 +54,7 @@ def test_the_chosen_members_of_an_array(many: list[tuple[str, str]], gap: str) -
     """Every object of an array gives its own."""
     text = f"{gap}[{gap}{','.join(text for text, _ in many)}{gap}]{gap}"
 
-    found = read_array(text.encode(), "data", max_depth=99)
+    found = read_array(text.encode(), "data", max_depth=99, max_members=99)
 
     assert [chosen.encode() for _, chosen in many] == [
         each.raw for each in found if not isinstance(each, DecodeError)
@@ -99,6 +101,7 @@ def test_names_that_occur_twice_are_told(text: bytes, name: str | None) -> None:
         (b'["[[[[[[","\\"[[[[","{{{{"]', False),
         (b'["\\\\",[["]]"],[]]]', False),
         (b'["\\\\",[[[]],[]]]', True),
+        (b'"[[[[{{{{"', False),
     ],
 )
 def test_depth_is_of_arrays_and_objects_alone(data: bytes, is_deep: bool) -> None:
@@ -126,3 +129,30 @@ def test_many_members_are_read_in_proportion() -> None:
 
     assert read_object(body, "data", max_depth=9).raw == b"[1]"
     assert read_object(b'{"data":[1],' + body[1:], "data", max_depth=9).repeated == "data"
+
+
+def test_a_string_without_an_end_is_read_once() -> None:
+    """Escaped quotes in a string that never ends are not tried as beginnings, one by one."""
+    body = b"[" * 200 + b'"' + b'\\"' * 100_000
+    started = time.process_time()
+
+    with pytest.raises(DecodeError, match="not JSON"):
+        read_object(body, "data", max_depth=100)
+
+    assert time.process_time() - started < 5
+
+
+def test_a_string_full_of_brackets_is_no_object() -> None:
+    """Where every bracket stands in a string there is no depth, and no crash."""
+    with pytest.raises(DecodeError, match="expected a JSON object, found a string"):
+        read_object(b'"' + b"[" * 200 + b'"', "data", max_depth=100)
+
+
+def test_too_many_members_are_refused_before_one_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What an array of millions costs is its parsing, not an object for each of them."""
+    monkeypatch.delattr(slices, "_walk_array")
+
+    with pytest.raises(DecodeError, match="batch holds 3 events: expected at most 2"):
+        read_array(b"[1,2,3]", "data", max_depth=9, max_members=2)
