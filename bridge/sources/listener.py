@@ -109,7 +109,7 @@ class Listener:
         if self._handle is None:
             raise Unavailable("not ready yet")
         if self._deliveries.open > self._options.max_in_flight:
-            raise Overloaded(f"{self._options.max_in_flight} requests are under way already")
+            raise Overloaded(f"max_in_flight: {self._options.max_in_flight} under way already")
         return self._handle
 
     async def booked(

@@ -281,12 +281,13 @@ async def test_beyond_the_limit_of_deliveries_in_flight_is_429():
         for _ in running:
             await started.acquire()
         async with session.post(made.url, headers={**VALID, "ce-id": "3"}) as answer:
-            pass
+            said = await answer.text()
         go.set()
         done = [(await task).status for task in running]
 
     assert answer.status == 429
     assert answer.headers["retry-after"] == "1"
+    assert said == "max_in_flight: 2 under way already"  # the option to look at
     assert done == [202, 202]
 
 
