@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from math import ceil
-from typing import Annotated
+from math import ceil, isnan
+from typing import Annotated, Final
 
 import structlog
 from pydantic import Field
@@ -27,6 +27,9 @@ from bridge.transports.http import (
 )
 
 log = structlog.get_logger()
+
+#: Longest pause that a sender is asked for because a far end, or a user's class, asks for one.
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 
 
 class ListenerOptions(Options):
@@ -135,9 +138,15 @@ class Listener:
         return made
 
     def outage(self, error: Unavailable) -> tuple[int, tuple[bytes, bytes]]:
-        """Return status and Retry-After of an outage: 429, 504 or 503, so that it comes again."""
+        """Return status and Retry-After of an outage: 429, 504 or 503, so that it comes again.
+
+        What was asked for may come from a far end or a user's class: it is kept between 0 and
+        MAX_RETRY_AFTER_SECONDS.
+        """
         asked = error.retry_after_seconds
-        seconds = self._options.retry_after_seconds if asked is None else ceil(asked)
+        seconds = self._options.retry_after_seconds
+        if asked is not None and not isnan(asked):
+            seconds = ceil(max(0.0, min(asked, MAX_RETRY_AFTER_SECONDS)))
         return _STATUS.get(type(error), 503), (b"retry-after", str(seconds).encode())
 
 

@@ -1,0 +1,40 @@
+"""What a listener says of an outage: a status, and a whole number of seconds to wait."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import pytest
+
+from bridge.core.errors import Unavailable
+from bridge.observe.ledger import Deliveries
+from bridge.sources.listener import Listener, ListenerOptions
+from bridge.transports.http import HttpRequest, HttpResponse
+
+
+async def answer(request: HttpRequest) -> HttpResponse:
+    raise AssertionError(f"nobody asks: {request}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, b"1"),
+        (nan, b"1"),
+        (-5.0, b"0"),
+        (0.0, b"0"),
+        (0.2, b"1"),
+        (7200.5, b"3600"),
+        (2.5e11, b"3600"),
+        (inf, b"3600"),
+    ],
+)
+def test_retry_after_is_a_number_of_seconds_a_sender_can_wait(
+    asked: float | None, said: bytes
+) -> None:
+    """Whatever a far end or a user's class asked for: no crash, no sign, no century."""
+    listener = Listener(ListenerOptions(), answer, name="http", deliveries=Deliveries())
+
+    told = listener.outage(Unavailable("busy", retry_after_seconds=asked))
+
+    assert (503, (b"retry-after", said)) == told
