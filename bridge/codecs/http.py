@@ -28,6 +28,7 @@ from bridge.core.attributes import REQUIRED, check_attributes, check_name, shown
 from bridge.core.errors import DecodeError, UnsupportedFormat
 from bridge.core.event import Event, Origin
 from bridge.core.mediatype import charset, essence, is_media_type
+from bridge.core.payload import JSON
 
 #: Header fields in the order they came, names in lower case, as the server gives them.
 Headers = Sequence[tuple[bytes, bytes]]
@@ -106,8 +107,12 @@ def encode(event: Event, content_mode: ContentMode) -> tuple[list[tuple[bytes, b
 
     `auto` is binary unless binary mode would percent-encode some attribute: receivers built
     on the Go, Java and JavaScript SDKs do not decode it, and do understand structured mode.
+    Data that is itself an event in some format goes structured in any case: its Content-Type
+    would name the mode.
     """
-    if content_mode != "structured":
+    content_type = event.attributes.get("datacontenttype")
+    is_data = content_type is None or content_type == JSON or not _names_a_mode(content_type)
+    if content_mode != "structured" and is_data:
         if _all_plain(event):
             return _encode_binary(event, plain=True)
         if content_mode == "binary" or not needs_escaping(event):
@@ -133,6 +138,11 @@ def encode_structured(event: Event) -> tuple[list[tuple[bytes, bytes]], bytes]:
 def encode_batch(events: Iterable[Event]) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return *events* as a JSON array and its `content-type`; never send it unsolicited."""
     return [(b"content-type", BATCH_TYPE)], json.encode_batch(events)
+
+
+def _names_a_mode(content_type: str) -> bool:
+    """Whether *content_type*, as a header, says that the body is an event and not data."""
+    return content_type.lower().startswith("application/cloudevents")
 
 
 def needs_escaping(event: Event) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bridge.codecs.http import (
+    ContentMode,
     Mode,
     decode,
     decode_batch,
+    encode,
     encode_binary,
     encode_structured,
     mode,
@@ -457,3 +459,18 @@ def test_data_is_written_so_that_it_comes_back(
 
     assert body.endswith(b"," + member + b"}")
     assert sent == structured(body)
+
+
+@pytest.mark.parametrize("content_mode", ["auto", "binary"])
+@pytest.mark.parametrize(
+    "content_type", ["application/cloudevents+json", "Application/CloudEvents-Batch+json; a=b"]
+)
+def test_data_that_is_itself_an_envelope_is_never_taken_for_the_event(
+    content_mode: ContentMode, content_type: str
+) -> None:
+    """In binary mode that content type would name the mode: only an envelope can carry it."""
+    event = Event.of(id="1", source="s", type="t", data=b"{}", datacontenttype=content_type)
+
+    headers, body = encode(event, content_mode)
+
+    assert event == decode(headers, body)
