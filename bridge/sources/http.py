@@ -118,8 +118,7 @@ class HttpSource:
 
     async def _deliver(self, request: HttpRequest) -> HttpResponse:
         handle = self._listener.take()
-        prefer = request.header(b"prefer")
-        origin = Origin("http", request.path, _wants_reply(prefer), request.headers)
+        origin = Origin("http", request.path, _wants_reply(request), request.headers)
         content_type = request.header(b"content-type")
         if codec.mode(content_type) is codec.Mode.BATCH:
             return await self._deliver_batch(request, origin, handle)
@@ -136,7 +135,7 @@ class HttpSource:
         """Settle a batch as a whole: the bad members are named, an outage refuses them all."""
         members = codec.decode_batch(request.headers, request.body, origin=origin)
         events = [member for member in members if isinstance(member, Event)]
-        accept = (request.header(b"accept") or b"").lower()
+        accept = _listed(request, b"accept")
         if any(map(self._replies, events)) and b"application/cloudevents-batch" not in accept:
             raise UnsupportedFormat(
                 "a batch to a pipeline that replies: expected `Accept: "
@@ -209,10 +208,17 @@ async def _outcome(handle: Handler, member: Event | DecodeError) -> Event | Brid
         return error
 
 
-def _wants_reply(prefer: bytes | None) -> bool:
+def _wants_reply(request: HttpRequest) -> bool:
     """Whether `Prefer` asks for a reply (RFC 7240 tokens, Knative's data-plane)."""
+    prefer = request.header(b"prefer")
     if prefer is None:
         return False
     if prefer == b"reply":
         return True
-    return any(part.partition(b";")[0].strip() == b"reply" for part in prefer.lower().split(b","))
+    parts = _listed(request, b"prefer").split(b",")
+    return any(part.partition(b";")[0].strip() == b"reply" for part in parts)
+
+
+def _listed(request: HttpRequest, name: bytes) -> bytes:
+    """Return the list that the header *name* is, in lower case, in however many fields it came."""
+    return b",".join([value for known, value in request.headers if known == name]).lower()

@@ -302,6 +302,13 @@ async def test_prefer_reply_is_read_as_a_token(prefer, wants):
         assert made.events[0].origin.wants_reply is wants
 
 
+async def test_prefer_may_come_in_several_headers():
+    """RFC 7240, 2: several header fields are one list."""
+    headers = [*VALID.items(), ("prefer", "wait=1"), ("prefer", "reply")]
+    async with serving() as (made, session), session.post(made.url, headers=headers):
+        assert made.events[0].origin.wants_reply is True
+
+
 async def test_the_origin_keeps_path_and_headers():
     """The path without the query; headers under lower-case names."""
     async with serving() as (made, session):
@@ -343,6 +350,16 @@ async def test_a_batch_to_a_pipeline_that_replies_needs_accept():
 
     assert (refused.status, before, answer.status) == (415, 0, 200)
     assert len(codec.decode_batch(((b"content-type", BATCH["content-type"].encode()),), body)) == 2
+
+
+async def test_accept_may_come_in_several_headers():
+    """RFC 9110, 5.3: several header fields are one list."""
+    reply = Event.of(id="r", source="bridge", type="response")
+    accepting = [("accept", "text/plain"), ("accept", "application/cloudevents-batch+json")]
+    async with serving(reply, replies=True) as (made, session):
+        headers = [*BATCH.items(), *accepting]
+        async with session.post(made.url, headers=headers, data=batch("1")) as answer:
+            assert answer.status == 200
 
 
 async def test_an_outage_refuses_the_whole_batch():
