@@ -67,8 +67,12 @@ class App:
 
         Raises ConfigError where a port is taken, and what a source raised when it crashed.
         """
-        parts: list[Component] = [self.admin]
-        parts += [part for line in self.lines.values() for part in line.components.values()]
+        parts: list[tuple[str, Component]] = [("admin", self.admin)]
+        parts += [
+            (f"pipelines.{line.name}.{name}", part)
+            for line in self.lines.values()
+            for name, part in line.components.items()
+        ]
         lifecycle = Lifecycle(
             shutdown_delay_seconds=self.options.lifecycle.shutdown_delay_seconds,
             drain_seconds=self.options.lifecycle.drain_seconds,
@@ -76,7 +80,7 @@ class App:
         done = False
         try:
             done = await run(
-                [*parts, self.pings],
+                [*parts, ("pings", self.pings)],
                 self.sources,
                 health=self.health,
                 lifecycle=lifecycle,

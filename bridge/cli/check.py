@@ -131,4 +131,6 @@ def _show(file: Path, loaded: App, answers: dict[str, str], requests: dict[str, 
         out.print()
     names = ", ".join(loaded.lines)
     count = f"{len(loaded.lines)} pipeline{'s' * (len(loaded.lines) != 1)}"
-    out.print(f"{plain(str(file))}: no mistakes in {count}: {names}")
+    silent = sum(answer != OK for answer in answers.values())
+    ends = f"; {silent} of {len(answers)} far ends did not answer" if silent else ""
+    out.print(f"{plain(str(file))}: no mistakes in {count}: {names}{ends}")

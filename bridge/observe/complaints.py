@@ -28,7 +28,11 @@ class Complaints:
         self._facts = facts
         self._told: dict[str, tuple[float, int]] = {}
 
-    def of(self, reason: str, error: BaseException, **facts: str) -> None:
+    def of_request(self, status: int, text: str) -> None:
+        """Tell of a request that was refused before anybody could answer it."""
+        self.of(f"http_{status}", text)
+
+    def of(self, reason: str, error: BaseException | str, **facts: str) -> None:
         """Tell of one refusal, unless *reason* was told of just now."""
         if reason not in self._told and len(self._told) >= MAX_KINDS:
             reason = "other"

@@ -113,6 +113,7 @@ class Admin:
         from aiohttp import web
 
         application = web.Application()
+        application.on_response_prepare.append(_unsigned)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._expose)
@@ -152,3 +153,8 @@ class Admin:
 
         content_type, body = self._metrics()
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def _unsigned(_: web.Request, response: web.StreamResponse) -> None:
+    """Leave out which versions answer: only a scanner wants to know."""
+    response.headers.popall("Server", None)

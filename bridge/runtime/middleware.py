@@ -94,8 +94,6 @@ def dead_letter(
         try:
             return await step(event)
         except EventError as error:
-            if complaints is not None:
-                complaints.of(error.reason, error, id=event.id, to="dead letter")
             try:
                 await sink.send(letter(event, error, pipeline))
             except EventError as refused:
@@ -103,6 +101,11 @@ def dead_letter(
                     f"pipeline {pipeline}: the dead letter refused an event ({refused}) "
                     f"that failed with: {error}"
                 ) from refused
+            except Unavailable as outage:
+                outage.args = (f"pipeline {pipeline}: dead letter: {outage}",)
+                raise
+            if complaints is not None:
+                complaints.of(error.reason, error, id=event.id, to="dead letter")
             return DeadLettered(error.reason)
 
     return or_dead_letter

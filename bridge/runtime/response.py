@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from bridge.core.clock import Clock, rfc3339
-from bridge.core.errors import EventError
+from bridge.core.errors import EventError, TransformError
 from bridge.core.event import Event, check_string, shown
-from bridge.core.payload import Body
+from bridge.core.mediatype import is_media_type
+from bridge.core.payload import JSON, Body
 
 #: Makes the response event out of the request event, the answer and the response id.
 Respond = Callable[[Event, Body, str], Event]
@@ -64,7 +65,8 @@ def responder(
     tell whether its response would come straight back.
 
     The function made raises EventError for an event that has come through too many bridges,
-    and for a response that would be taken for its own request.
+    and for a response that would be taken for its own request; TransformError for an answer
+    whose content type is none (a model's never is: its protocol sees to that).
     """
     fixed = dict(extensions or {})
 
@@ -77,8 +79,14 @@ def responder(
             "type": type(request),
             "time": rfc3339(clock.now_ns()),
         }
-        if answer.content_type is not None:
-            attributes["datacontenttype"] = answer.content_type
+        content_type = answer.content_type
+        if content_type is not None:
+            if content_type != JSON and not is_media_type(content_type):
+                raise TransformError(
+                    f"the answer's content type is {shown(content_type)}: expected a media type, "
+                    "as application/json"
+                )
+            attributes["datacontenttype"] = content_type
         if event.origin.path:
             attributes["path"] = event.origin.path
         for name in CARRIED:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from bridge.core.clock import Clock
+from bridge.core.errors import BridgeError
 from bridge.core.ports import Component, Handler, Source
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ class Lifecycle:
 
 
 async def run(
-    components: Sequence[Component],
+    components: Sequence[tuple[str, Component]],
     sources: Sequence[tuple[Source, Handler]],
     *,
     health: Health,
@@ -55,12 +56,17 @@ async def run(
 ) -> bool:
     """Run *sources* until *stop*; return whether everything taken in was settled or given back.
 
-    *components* are entered in their order and left in reverse, sources after and before
-    them. Raises what a source raised when it crashed: the process then ends with status 1.
+    *components*, with the names that errors give them, are entered in their order and left
+    in reverse, sources after and before them. Raises what a source raised when it crashed:
+    the process then ends with status 1.
     """
     async with AsyncExitStack() as stack:
-        for component in components:
-            await stack.enter_async_context(component)
+        for name, component in components:
+            try:
+                await stack.enter_async_context(component)
+            except BridgeError as error:
+                error.args = (f"{name}: {error}",)  # its class says the exit status
+                raise
         for source, _ in sources:
             await stack.enter_async_context(source)
         soft = asyncio.Event()

@@ -75,7 +75,9 @@ class HttpSource:
         self._knows = knows
         self._ready = ready
         self._complaints = complaints
-        self._listener = Listener(options, self._answer, name="http", deliveries=deliveries)
+        self._listener = Listener(
+            options, self._answer, name="http", deliveries=deliveries, complaints=complaints
+        )
 
     @property
     def port(self) -> int:

@@ -17,6 +17,7 @@ from pydantic import Field
 from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
 from bridge.core.errors import BridgeError, DeadlineExceeded, Overloaded, Unavailable
 from bridge.core.ports import Handler
+from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.transports.http import (
     HttpRequest,
@@ -56,7 +57,10 @@ class ListenerOptions(Options):
 
 
 class Listener:
-    """The listener of the source called *name*; *answer* answers its requests."""
+    """The listener of the source called *name*; *answer* answers its requests.
+
+    *complaints* tells the log of requests that are refused before *answer* sees them.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Listener:
         *,
         name: str,
         deliveries: Deliveries,
+        complaints: Complaints | None = None,
     ) -> None:
         self._options = options
         self._name = name
@@ -77,6 +82,7 @@ class Listener:
             idle_seconds=options.idle_seconds,
             request_seconds=options.request_seconds,
             tls=server_context(options.tls) if options.tls is not None else None,
+            on_refusal=None if complaints is None else complaints.of_request,
         )
 
     @property

@@ -469,3 +469,14 @@ async def test_a_sender_that_goes_away_does_not_stop_its_event():
         await done.wait()
 
     assert made.deliveries.settled_total == 1
+
+
+async def test_an_event_too_large_is_told_in_the_log():
+    """It goes to the sender's dead letter: whoever receives it must be able to see why."""
+    with capture_logs() as lines:
+        async with serving(max_body_bytes=10) as (made, session):
+            async with session.post(made.url, headers=VALID, data=b"x" * 11) as answer:
+                pass
+
+    assert answer.status == 413
+    assert [line["reason"] for line in lines if line["event"] == "refused"] == ["http_413"]

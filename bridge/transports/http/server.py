@@ -18,7 +18,7 @@ import ssl
 from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import ConfigError
 from bridge.transports.http.server_connection import Connection
-from bridge.transports.http.shared import Answer, Shared
+from bridge.transports.http.shared import Answer, OnRefusal, Shared
 
 #: Connections the kernel queues before they are accepted.
 BACKLOG = 1024
@@ -33,7 +33,8 @@ class HttpServer:
 
     *idle_seconds*: how long a connection may wait for its next request. *request_seconds*:
     how long a request may take to arrive, then 408; as long may a client take to accept an
-    answer. *max_connections*: one more is answered 503.
+    answer. *max_connections*: one more is answered 503. *on_refusal* is told of each request
+    that is refused before *answer* sees it (400, 408, 413, 431 and their like).
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class HttpServer:
         max_connections: int = 10_000,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        on_refusal: OnRefusal | None = None,
     ) -> None:
         self._tls = tls
         self._shared = Shared(
@@ -58,6 +60,7 @@ class HttpServer:
             request_seconds=request_seconds,
             max_connections=max_connections,
             plain=tls is None,
+            on_refusal=on_refusal,
         )
         self._listener: asyncio.Server | None = None
         self._port = 0

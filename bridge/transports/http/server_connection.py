@@ -34,6 +34,10 @@ TEXT = (b"content-type", b"text/plain; charset=utf-8")
 log = structlog.get_logger()
 
 
+#: The status of an answer that could not be made; the log has its traceback.
+BUG = 500
+
+
 class Connection(asyncio.Protocol):
     """Reads requests, has them answered one at a time, writes the answers."""
 
@@ -249,10 +253,12 @@ class Connection(asyncio.Protocol):
 
     def _failed(self, request: HttpRequest) -> None:
         log.exception("answer failed", method=request.method, path=request.path)
-        self._refuse(RequestRefused(500, "the answer could not be made: see the log"))
+        self._refuse(RequestRefused(BUG, "the answer could not be made: see the log"))
 
     def _refuse(self, refused: RequestRefused) -> None:
         """Answer what is no request, or has no answer, and read no more."""
+        if self._shared.on_refusal is not None and refused.status != BUG:
+            self._shared.on_refusal(refused.status, refused.text)
         if self._lost:
             return
         response = HttpResponse(refused.status, (TEXT,), refused.text.encode())

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Makes the answer to one request.
 Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
+#: Is told status and text of each request that was refused before anybody could answer it.
+OnRefusal = Callable[[int, str], None]
+
 
 class Shared:
     """Known to each connection; counts them in and out. *empty* is set while there is none."""
@@ -33,6 +36,7 @@ class Shared:
         request_seconds: float,
         max_connections: int,
         plain: bool,
+        on_refusal: OnRefusal | None = None,
     ) -> None:
         self.answer = answer
         self.clock = clock
@@ -42,6 +46,7 @@ class Shared:
         self.request_seconds = request_seconds
         self.max_connections = max_connections
         self.plain = plain
+        self.on_refusal = on_refusal
         self.stopping = False
         self.aborting = False
         self.connections: dict[Connection, None] = {}

@@ -57,3 +57,11 @@ def test_kinds_are_bounded():
             complaints.of(f"reason {number}", ValueError("no"))
 
     assert len(lines) == MAX_KINDS + 1
+
+
+def test_a_request_nobody_could_answer_is_told_by_its_status():
+    """An event that is too large leaves a trace at its receiver, too."""
+    with capture_logs() as lines:
+        Complaints(FakeClock(), source="http").of_request(413, "body: too large")
+
+    assert [(line["reason"], line["error"]) for line in lines] == [("http_413", "body: too large")]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import Body, DecodeError, Event, EventError, Origin
+from bridge import Body, DecodeError, Event, EventError, Origin, TransformError
 from bridge.runtime.response import HOPS_LIMIT, puid, responder
 from tests.fakes import FakeClock, iris_event
 
@@ -145,3 +145,13 @@ def test_a_response_that_the_pipelines_own_filter_accepts_is_refused():
     """Templated names are compared at run time."""
     with pytest.raises(EventError, match="its own request"):
         respond(iris_event(), accepts=lambda event: event.type.startswith("seldon."))
+
+
+@pytest.mark.parametrize("said", ["garbage", "a/b\r\nx: y", "text/plain; x=\udc00"])
+def test_a_content_type_that_is_none_is_the_transformers_fault(said):
+    """Found within the pipeline: the ledger and the dead letter see it, and no header."""
+    event = iris_event()
+    make = responder(type=lambda _: "r", source=lambda _: "s", clock=FakeClock())
+
+    with pytest.raises(TransformError, match="expected a media type"):
+        make(event, Body(b"{}", said), "1")

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bridge.core.errors import ConfigError
 from bridge.runtime.runner import Health, Lifecycle, run
 from tests.fakes import FakeClock
 
@@ -70,7 +71,7 @@ async def test_components_enter_in_order_sources_run_drain_and_all_leave_in_reve
     """A source is entered last and left first."""
     story, clock, stop, health = [], Clock(), asyncio.Event(), Health()
     source = Source("source", story)
-    parts = [Component("sink", story), Component("model", story)]
+    parts = [("sink", Component("sink", story)), ("model", Component("model", story))]
 
     task = asyncio.create_task(
         run(parts, [(source, handle)], health=health, lifecycle=LIFECYCLE, clock=clock, stop=stop)
@@ -141,7 +142,7 @@ async def test_a_crashed_source_ends_the_process_and_the_others_give_back():
 
     with pytest.raises(ExceptionGroup) as raised:
         await run(
-            [Component("sink", story)],
+            [("sink", Component("sink", story))],
             [(other, handle), (crashing, handle)],
             health=Health(),
             lifecycle=LIFECYCLE,
@@ -152,3 +153,21 @@ async def test_a_crashed_source_ends_the_process_and_the_others_give_back():
     assert raised.group_contains(RuntimeError, match="a bug")
     assert "cut two" in story
     assert story[-1] == "leave sink"
+
+
+async def test_a_component_that_cannot_start_is_named():
+    """Whoever reads it knows which section of the file to look at."""
+
+    class Broken(Component):
+        async def __aenter__(self):
+            raise ConfigError("no weights")
+
+    with pytest.raises(ConfigError, match=r"^pipelines\.iris\.model: no weights$"):
+        await run(
+            [("pipelines.iris.model", Broken("model", []))],
+            [],
+            health=Health(),
+            lifecycle=LIFECYCLE,
+            clock=Clock(),
+            stop=asyncio.Event(),
+        )
