@@ -66,7 +66,7 @@ def responder(
 
     The function made raises EventError for an event that has come through too many bridges,
     and for a response that would be taken for its own request; TransformError for an answer
-    whose content type is none (a model's never is: its protocol sees to that).
+    whose content type is none: a Seldon server's never is, its protocol sees to that.
     """
     fixed = dict(extensions or {})
 
