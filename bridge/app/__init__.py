@@ -67,7 +67,7 @@ class App:
 
         Raises ConfigError where a port is taken, and what a source raised when it crashed.
         """
-        parts: list[tuple[str, Component]] = [("admin", self.admin)]
+        parts: list[tuple[str, Component]] = [("", self.admin)]
         parts += [
             (f"pipelines.{line.name}.{name}", part)
             for line in self.lines.values()

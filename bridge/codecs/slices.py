@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -99,6 +99,10 @@ def is_embeddable(data: bytes, *, max_depth: int) -> bool:
     return data.strip(_SPACE.encode()) == data and not _is_deeper(data, max_depth)
 
 
+#: Attributes of one event, and its data: more are no event, and would only cost time.
+MAX_MEMBERS: Final = 1_000
+
+
 class _Found(NamedTuple):
     """What the walk over one object saw: the chosen value's place, and the object's end."""
 
@@ -142,6 +146,8 @@ def _walk(text: str, at: int, chosen: str, *, may_be_last: bool) -> _Found | Non
         if name in names:
             repeated = name
         names.add(name)
+        if len(names) > MAX_MEMBERS:
+            raise DecodeError(f"an event holds more than {MAX_MEMBERS} members")
         if name == chosen:
             span = (start, stop)
         closed = comma == "}"

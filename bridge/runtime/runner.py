@@ -56,16 +56,17 @@ async def run(
 ) -> bool:
     """Run *sources* until *stop*; return whether everything taken in was settled or given back.
 
-    *components*, with the names that errors give them, are entered in their order and left
-    in reverse, sources after and before them. Raises what a source raised when it crashed:
-    the process then ends with status 1.
+    *components*, with the names (or none) that errors give them, are entered in their order
+    and left in reverse, sources after and before them. Raises what a source raised when it
+    crashed: the process then ends with status 1.
     """
     async with AsyncExitStack() as stack:
         for name, component in components:
             try:
                 await stack.enter_async_context(component)
             except BridgeError as error:
-                error.args = (f"{name}: {error}",)  # its class says the exit status
+                if name:
+                    error.args = (f"{name}: {error}",)  # its class says the exit status
                 raise
         for source, _ in sources:
             await stack.enter_async_context(source)

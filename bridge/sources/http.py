@@ -34,6 +34,9 @@ from bridge.transports.http import HttpRequest, HttpResponse
 #: The longest body of an error; `knative.dev/eventing` v0.50.0 panics on one byte more.
 MAX_ERROR_BYTES = 768
 
+#: Members of one batch under way at once: a batch leaves room for other senders.
+MEMBERS_AT_ONCE = 32
+
 ALLOW = (b"allow", b"POST, OPTIONS")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 ACCEPTED = HttpResponse(202, (), b"")
@@ -143,8 +146,9 @@ class HttpSource:
                 "a batch to a pipeline that replies: expected `Accept: "
                 "application/cloudevents-batch+json`, or one event a request"
             )
+        turns = asyncio.Semaphore(MEMBERS_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_outcome(handle, member)) for member in members]
+            tasks = [group.create_task(_outcome(handle, member, turns)) for member in members]
         outcomes = [task.result() for task in tasks]
         for outcome in outcomes:
             if isinstance(outcome, Unavailable):
@@ -200,14 +204,17 @@ def refusal(error: BridgeError, listener: Listener) -> HttpResponse:
     return HttpResponse(status, headers, text)
 
 
-async def _outcome(handle: Handler, member: Event | DecodeError) -> Event | BridgeError | None:
-    """Return what became of one member of a batch, refusals included."""
+async def _outcome(
+    handle: Handler, member: Event | DecodeError, turns: asyncio.Semaphore
+) -> Event | BridgeError | None:
+    """Return what became of one member of a batch, refusals included, when it has its turn."""
     if isinstance(member, DecodeError):
         return member
-    try:
-        return await handle(member)
-    except BridgeError as error:
-        return error
+    async with turns:
+        try:
+            return await handle(member)
+        except BridgeError as error:
+            return error
 
 
 def _wants_reply(request: HttpRequest) -> bool:

@@ -44,6 +44,8 @@ class ListenerOptions(Options):
     """Requests under way at most; one more is answered 429."""
     max_body_bytes: Bytes = 8 * 1024 * 1024
     """Largest body that is taken; one byte more is answered 413."""
+    max_receiving_bytes: Bytes = 256 * 1024 * 1024
+    """What requests still arriving may hold together; one that goes beyond is answered 503."""
     max_head_bytes: Bytes = 64 * 1024
     """Largest head (request line and headers) that is taken; a larger one is answered 431."""
     idle_seconds: Seconds = 75.0
@@ -79,6 +81,7 @@ class Listener:
             answer,
             max_head_bytes=options.max_head_bytes,
             max_body_bytes=options.max_body_bytes,
+            max_receiving_bytes=options.max_receiving_bytes,
             idle_seconds=options.idle_seconds,
             request_seconds=options.request_seconds,
             tls=server_context(options.tls) if options.tls is not None else None,

@@ -16,7 +16,7 @@ from bridge.core.clock import SystemClock
 from bridge.core.errors import DeadlineExceeded
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
-from bridge.sources.http import MAX_ERROR_BYTES, HttpSource, HttpSourceOptions
+from bridge.sources.http import MAX_ERROR_BYTES, MEMBERS_AT_ONCE, HttpSource, HttpSourceOptions
 
 VALID = {
     "ce-specversion": "1.0",
@@ -480,3 +480,51 @@ async def test_an_event_too_large_is_told_in_the_log():
 
     assert answer.status == 413
     assert [line["reason"] for line in lines if line["event"] == "refused"] == ["http_413"]
+
+
+async def test_requests_that_only_arrive_cannot_fill_the_memory():
+    """What is half sent is bounded for all connections together; room comes back with them."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in VALID.items())
+    half = f"POST / HTTP/1.1\r\nhost: x\r\n{head}content-length: 900\r\n\r\n".encode() + b"x" * 600
+
+    async def begun():
+        reader, writer = await asyncio.open_connection("127.0.0.1", made.source.port)
+        writer.write(half)
+        return reader, writer
+
+    async with serving(max_receiving_bytes=1000) as (made, session):
+        first_reader, first = await begun()
+        async with session.get(made.url + "/healthz"):
+            pass
+        second_reader, second = await begun()
+        refused = await second_reader.readline()
+        first.write(b"x" * 300)
+        done = await first_reader.readline()
+        third_reader, third = await begun()
+        third.write(b"x" * 300)
+        again = await third_reader.readline()
+        for writer in (first, second, third):
+            writer.close()
+
+    assert refused == b"HTTP/1.1 503 Service Unavailable\r\n"
+    assert done == again == b"HTTP/1.1 202 Accepted\r\n"
+
+
+async def test_a_batch_leaves_room_for_others():
+    """So many members at once, and no more."""
+    running, most = 0, 0
+
+    async def handled(event):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    async with serving(handled) as (made, session):
+        data = batch(*map(str, range(MEMBERS_AT_ONCE * 3)))
+        async with session.post(made.url, headers=BATCH, data=data) as answer:
+            pass
+
+    assert answer.status == 202
+    assert most == MEMBERS_AT_ONCE

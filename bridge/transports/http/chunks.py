@@ -68,6 +68,11 @@ class ChunkedBody:
         self._tail = joined[-3:]
         return -1
 
+    @property
+    def received_bytes(self) -> int:
+        """How much of the body has come."""
+        return len(self._body)
+
     def body(self) -> bytes:
         """Return what was collected."""
         return bytes(self._body)

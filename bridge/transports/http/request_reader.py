@@ -72,6 +72,11 @@ class RequestReader:
         return len(self._held)
 
     @property
+    def received_bytes(self) -> int:
+        """How much is kept of a request that is not complete."""
+        return len(self._held) + (0 if self._chunks is None else self._chunks.received_bytes)
+
+    @property
     def midway(self) -> bool:
         """Whether a part of a request has come, and not all of it."""
         return self._request is not None or len(self._held) > 0

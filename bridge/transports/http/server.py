@@ -33,7 +33,9 @@ class HttpServer:
 
     *idle_seconds*: how long a connection may wait for its next request. *request_seconds*:
     how long a request may take to arrive, then 408; as long may a client take to accept an
-    answer. *max_connections*: one more is answered 503. *on_refusal* is told of each request
+    answer. *max_connections*: one more is answered 503. *max_receiving_bytes*:
+    what all connections together may hold of requests that are still arriving; the one that
+    goes beyond is answered 503. *on_refusal* is told of each request
     that is refused before *answer* sees it (400, 408, 413, 431 and their like).
     """
 
@@ -46,6 +48,7 @@ class HttpServer:
         idle_seconds: float = 75.0,
         request_seconds: float = 30.0,
         max_connections: int = 10_000,
+        max_receiving_bytes: int = 256 * 1024 * 1024,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
         on_refusal: OnRefusal | None = None,
@@ -59,6 +62,7 @@ class HttpServer:
             idle_seconds=idle_seconds,
             request_seconds=request_seconds,
             max_connections=max_connections,
+            max_receiving_bytes=max_receiving_bytes,
             plain=tls is None,
             on_refusal=on_refusal,
         )

@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._over = False  # no further request will be read
         self._lost = False
         self._lingered = 0
+        self._receiving = 0
 
     # What the loop calls
 
@@ -90,6 +91,10 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         began = not reader.midway
         self._take(data)
+        if self._request is None and not self._over:
+            self._receive(reader.received_bytes)
+        elif self._receiving:
+            self._receive(0)
         if self._request is not None or self._over:
             self._waiter = None
             waiter.set_result(None)
@@ -111,6 +116,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
         """Wake whoever waits; an answer under way runs to its end, and is dropped."""
         self._lost = self._over = True
+        self._receive(0)
         self.deadline = inf
         self._wake()
         if self._writable is not None and not self._writable.done():
@@ -206,6 +212,16 @@ class Connection(asyncio.Protocol):
         if self._read_paused:
             self._read_paused = False
             self._transport.resume_reading()
+
+    def _receive(self, held_bytes: int) -> None:
+        """Note what is held of a request that is not complete; refuse it if that is too much."""
+        shared = self._shared
+        shared.receiving_bytes += held_bytes - self._receiving
+        self._receiving = held_bytes
+        if held_bytes and shared.receiving_bytes > shared.max_receiving_bytes:
+            self._receive(0)
+            limit = shared.max_receiving_bytes
+            self._refuse(RequestRefused(503, f"requests: {limit} bytes are arriving already"))
 
     def _take(self, data: bytes) -> None:
         try:

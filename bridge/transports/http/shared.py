@@ -35,6 +35,7 @@ class Shared:
         idle_seconds: float,
         request_seconds: float,
         max_connections: int,
+        max_receiving_bytes: int,
         plain: bool,
         on_refusal: OnRefusal | None = None,
     ) -> None:
@@ -45,6 +46,8 @@ class Shared:
         self.idle_seconds = idle_seconds
         self.request_seconds = request_seconds
         self.max_connections = max_connections
+        self.max_receiving_bytes = max_receiving_bytes
+        self.receiving_bytes = 0  # of requests that are not complete, all connections together
         self.plain = plain
         self.on_refusal = on_refusal
         self.stopping = False

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.codecs import slices
-from bridge.codecs.slices import is_embeddable, read_array, read_object
+from bridge.codecs.slices import MAX_MEMBERS, is_embeddable, read_array, read_object
 from bridge.core.errors import DecodeError
 from tests.strategies import json_texts
 
@@ -125,7 +125,9 @@ def test_no_depth_runs_out_of_stack(body: bytes, depth: int) -> None:
 
 def test_many_members_are_read_in_proportion() -> None:
     """An object of very many containers is walked once, not once for each."""
-    body = b"{" + b",".join(b'"%d":[]' % number for number in range(20_000)) + b',"data":[1]}'
+    body = (
+        b"{" + b",".join(b'"%d":[]' % number for number in range(MAX_MEMBERS - 2)) + b',"data":[1]}'
+    )
 
     assert read_object(body, "data", max_depth=9).raw == b"[1]"
     assert read_object(b'{"data":[1],' + body[1:], "data", max_depth=9).repeated == "data"
@@ -156,3 +158,11 @@ def test_too_many_members_are_refused_before_one_is_looked_at(
 
     with pytest.raises(DecodeError, match="batch holds 3 events: expected at most 2"):
         read_array(b"[1,2,3]", "data", max_depth=9, max_members=2)
+
+
+def test_an_object_of_too_many_members_is_no_event():
+    """Refused before it costs time and memory."""
+    body = b"{" + b",".join(b'"a%d":1' % number for number in range(MAX_MEMBERS + 1)) + b"}"
+
+    with pytest.raises(DecodeError, match="more than 1000 members"):
+        read_object(body, "data", max_depth=10)
