@@ -29,7 +29,7 @@ CARRIED = ("traceparent", "tracestate", "partitionkey", "requestid")
 HOPS = "bridgehops"
 HOPS_LIMIT = 8
 
-#: The attribute that names a schema, by version; the data of a response is another's.
+#: A client's own request id: Seldon's, and then the response's id as well.
 PUID_HEADER = b"seldon-puid"
 
 
