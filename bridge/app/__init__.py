@@ -12,11 +12,12 @@ import asyncio
 import random
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
+from bridge.app.addresses import taken
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
 from bridge.app.parts import Parts
@@ -24,11 +25,11 @@ from bridge.app.survey import survey
 from bridge.config.file import Document
 from bridge.config.file import load as load_document
 from bridge.config.pipeline import FileOptions
-from bridge.config.platform import platform
-from bridge.config.problems import Problems
+from bridge.config.platform import Platform, platform
+from bridge.config.problems import Problem, Problems
 from bridge.config.validate import parse
 from bridge.core.clock import Clock, SystemClock
-from bridge.core.errors import BridgeError
+from bridge.core.errors import BridgeError, ConfigError
 from bridge.core.ports import Component, Handler, Source
 from bridge.observe import log as logs
 from bridge.observe.ledger import Ledger
@@ -98,10 +99,20 @@ class App:
         return done
 
 
-def load(path: str | Path, environ: Mapping[str, str], *, clock: Clock | None = None) -> App:
-    """Return the application that the file at *path* describes; raise ConfigError if none."""
+def load(
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock | None = None,
+    listening: bool = False,
+) -> App:
+    """Return the application that the file at *path* describes; raise ConfigError if none.
+
+    *listening*: it is about to run, so an address that is taken already is a problem too.
+    """
     problems = Problems()
-    return build(load_document(path, environ, problems), environ, problems, clock=clock)
+    document = load_document(path, environ, problems)
+    return build(document, environ, problems, clock=clock, listening=listening)
 
 
 def build(
@@ -111,30 +122,34 @@ def build(
     *,
     clock: Clock | None = None,
     chance: random.Random | None = None,
+    listening: bool = False,
 ) -> App:
     """Return the application that *document* describes; raise ConfigError if none.
 
     *problems* are those found while it was read; they are told together with the new ones.
     """
     problems = Problems() if problems is None else problems
-    options = parse(document, (), FileOptions, problems)
-    if options is None:
-        survey(document, problems)
-        problems.check()
-        raise AssertionError("options that could not be parsed, without a problem")
+    around = _platform(environ, problems)
+    if listening:
+        taken(document, around, problems)
     parts = Parts(
         document=document,
-        platform=platform(environ),
+        platform=around,
         problems=problems,
         clock=clock or SystemClock(),
         chance=chance or random.Random(),  # noqa: S311  # pauses and splits, no secrets
         ledger=Ledger(),
         health=Health(),
-        debug=options.log.level == "debug",
     )
+    options = parse(document, (), FileOptions, problems)
+    if options is None:
+        survey(parts)
+        problems.check()
+        raise AssertionError("options that could not be parsed, without a problem")
+    parts = replace(parts, debug=options.log.level == "debug")
     built = [line(name, pipeline, parts) for name, pipeline in options.pipelines.items()]
     lines = {one.name: one for one in built if one is not None}
-    sources, warnings = listeners(list(lines.values()), parts)
+    sources, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
     pings = Pings(
         {(one.name, name): part for one in lines.values() for name, part in one.components.items()},
@@ -161,6 +176,16 @@ def build(
         clock=parts.clock,
         warnings=warnings,
     )
+
+
+def _platform(environ: Mapping[str, str], problems: Problems) -> Platform:
+    """Return what the platform says; what makes no sense of it is a problem of no line."""
+    try:
+        return platform(environ)
+    except ConfigError as error:
+        for text in str(error).splitlines():
+            problems.add(Problem("", 0, (), text))
+        return Platform()
 
 
 def _first(error: BridgeError | ExceptionGroup[BridgeError]) -> BridgeError:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bridge.app.addresses import Address, clash, with_port
 from bridge.app.lines import Line
 from bridge.app.parts import Parts
+from bridge.config.pipeline import AdminOptions
 from bridge.core.ports import Handler, Source
 from bridge.observe.complaints import Complaints
 from bridge.runtime.middleware import filtered
@@ -19,19 +21,19 @@ from bridge.runtime.routing import Route, Router
 Served = list[tuple[Source, Handler]]
 
 
-def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
+def listeners(lines: Sequence[Line], admin: AdminOptions, parts: Parts) -> tuple[Served, list[str]]:
     """Return the sources with their handlers, and warnings about pipelines in the shade."""
     served: Served = []
     warnings: list[str] = []
     shared: dict[tuple[str, int], list[Line]] = {}
-    ports: dict[tuple[str, int], str] = {}
+    claimed = {"the admin pages": (admin.host, admin.port)}
     for line in lines:
         if line.source.kind == "http":
             options: Any = _with_port(line, parts)
             key = (options.host, options.port) if options.port else (line.name, 0)
             shared.setdefault(key, []).append(line)
             continue
-        _claim_port(line, ports, parts)
+        _claim_port(line, claimed, parts)
         source = parts.make(
             (*line.path, "source"),
             line.source.cls,
@@ -44,7 +46,7 @@ def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
             events = parts.ledger.pipeline(line.name).events
             served.append((source, filtered(line.handle, line.accepts, events)))
     for group in shared.values():
-        _claim_port(group[0], ports, parts)
+        _claim_port(group[0], claimed, parts)
         listener = _listener(group, parts)
         if listener is not None:
             served.append(listener)
@@ -52,26 +54,22 @@ def listeners(lines: Sequence[Line], parts: Parts) -> tuple[Served, list[str]]:
     return served, warnings
 
 
-def _claim_port(line: Line, ports: dict[tuple[str, int], str], parts: Parts) -> None:
-    """Note the port of *line*'s source; a second listener on it is a problem."""
+def _claim_port(line: Line, claimed: dict[str, Address], parts: Parts) -> None:
+    """Note the address of *line*'s source; a second listener on it is a problem."""
     options: Any = _with_port(line, parts)
     address = getattr(options, "host", ""), getattr(options, "port", 0)
-    if address in ports:
-        parts.problem(
-            (*line.path, "source", "port"),
-            f"{address[1]} is the port of pipeline '{ports[address]}' already: expected another",
-        )
-    elif address[1]:
-        ports[address] = line.name
+    for owner, known in claimed.items():
+        if clash(address, known):
+            parts.problem(
+                (*line.path, "source", "port"),
+                f"{address[1]} is the port of {owner} already: expected another",
+            )
+            return
+    claimed[f"pipeline '{line.name}'"] = address
 
 
 def _with_port(line: Line, parts: Parts) -> Any:
-    """Return the source's options; the platform's PORT stands in for a port not given."""
-    options = line.source.options
-    port = parts.platform.port
-    if port is None or "port" in options.model_fields_set or not hasattr(options, "port"):
-        return options
-    return options.model_copy(update={"port": port})
+    return with_port(line.source.options, parts.platform)
 
 
 def _listener(group: Sequence[Line], parts: Parts) -> tuple[Source, Handler] | None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge import models, sinks, sources
-from bridge.config.file import Document
+from bridge.app.parts import Parts
 from bridge.config.kinds import choose
 from bridge.config.options import Options
 from bridge.config.pipeline import StepOptions
-from bridge.config.problems import KeyPath, Problems
+from bridge.config.problems import KeyPath
 from bridge.config.validate import parse
 
 #: Where the kinds of a section are, what they are called, and what may stand around them.
@@ -22,17 +22,33 @@ _ROOMS: Mapping[str, tuple[Mapping[str, str], str, type[Options]]] = {
 }
 
 
-def survey(document: Document, problems: Problems) -> None:
-    """Add what is wrong in the components' sections of *document*, wherever there are any."""
-    from bridge.transformers.user import TransformerOptions
+def survey(parts: Parts) -> None:
+    """Build the component of each section there is, only to find what is wrong with it."""
+    from bridge.transformers.user import TransformerOptions, UserTransformer
 
+    document, problems = parts.document, parts.problems
     for path in _sections(document.tree):
         name = path[2]
         if name == "transformer":
-            parse(document, path, TransformerOptions, problems)
+            options = parse(document, path, TransformerOptions, problems)
+            if options is not None:
+                parts.make(path, UserTransformer, options, name=str(path[1]))
         else:
             types, room, around = _ROOMS[str(name)]
-            choose(document, path, types, room, around=around, problems=problems)
+            chosen = choose(document, path, types, room, around=around, problems=problems)
+            more = _of_sources(parts) if name == "source" else {}
+            parts.chosen(path, chosen, **more)
+
+
+def _of_sources(parts: Parts) -> dict[str, Any]:
+    """Return what sources are built with, for one that will never run."""
+    return {
+        "deliveries": parts.ledger.source("survey"),
+        "replies": lambda _: False,
+        "knows": lambda _: False,
+        "ready": lambda: False,
+        "name": "survey",
+    }
 
 
 def _sections(tree: Any) -> Iterator[KeyPath]:

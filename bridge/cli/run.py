@@ -15,9 +15,10 @@ File = Annotated[
 def run(file: File) -> None:
     """Run the pipelines of FILE until SIGTERM or SIGINT, then drain and leave.
 
-    Everything that `bridge check` refuses is refused here too, with exit status 2.
+    Everything that `bridge check` refuses is refused here too, all at once and with exit
+    status 2; so is a port that is taken. A far end that does not answer yet is a warning.
     """
     from bridge import app
     from bridge.cli.process import serve
 
-    serve(lambda environ: app.load(file, environ))
+    serve(lambda environ: app.load(file, environ, listening=True))

@@ -17,7 +17,7 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong, and where."""
+    """One thing wrong, and where; without a *file* it is no file's fault."""
 
     file: str
     line: int
@@ -25,7 +25,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: "
+        where = f"{self.file}:{self.line}: " if self.file else ""
         text = " ".join(self.text.splitlines())
         return f"{where}{dotted(self.path)}: {text}" if self.path else where + text
 

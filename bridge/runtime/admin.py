@@ -42,6 +42,7 @@ class Pings:
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
+        self._answers: dict[tuple[str, str], str] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -74,8 +75,20 @@ class Pings:
             answer = repr(error)
         else:
             answer = "ok"
+        self._tell(key, answer)
         self._report(*key, answer == "ok")
         return answer
+
+    def _tell(self, key: tuple[str, str], answer: str) -> None:
+        """Write to the log when a far end stops answering, and when it answers again."""
+        pipeline, component = key
+        was, self._answers[key] = self._answers.get(key, "ok"), answer
+        if answer != "ok" == was:
+            log.warning(
+                "far end does not answer", pipeline=pipeline, component=component, error=answer
+            )
+        elif answer == "ok" != was:
+            log.info("far end answers again", pipeline=pipeline, component=component)
 
     async def _run(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from bridge.core.clock import Clock
-from bridge.core.errors import BridgeError
+from bridge.core.errors import BridgeError, ConfigError
 from bridge.core.ports import Component, Handler, Source
 
 log = structlog.get_logger()
@@ -57,19 +57,23 @@ async def run(
     """Run *sources* until *stop*; return whether everything taken in was settled or given back.
 
     *components*, with the names (or none) that errors give them, are entered in their order
-    and left in reverse, sources after and before them. Raises what a source raised when it
-    crashed: the process then ends with status 1.
+    and left in reverse, sources after and before them. Raises one ConfigError with a line for
+    each that cannot work, and what a source raised when it crashed: the process then ends with
+    status 1.
     """
     async with AsyncExitStack() as stack:
-        for name, component in components:
+        problems: list[str] = []
+        for name, component in [*components, *(("", source) for source, _ in sources)]:
             try:
                 await stack.enter_async_context(component)
             except BridgeError as error:
                 if name:
                     error.args = (f"{name}: {error}",)  # its class says the exit status
-                raise
-        for source, _ in sources:
-            await stack.enter_async_context(source)
+                if not isinstance(error, ConfigError):
+                    raise
+                problems.append(str(error))
+        if problems:
+            raise ConfigError("\n".join(problems))
         soft = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(source.run(handle, soft)) for source, handle in sources]

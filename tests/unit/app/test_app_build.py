@@ -420,3 +420,24 @@ async def test_what_the_platform_overrides_is_set_on_events_that_are_passed_on(
     passed = await pipeline.response(event)
 
     assert passed == event.replace(team="a")
+
+
+def test_the_admin_pages_and_a_source_cannot_share_a_port(folder: Path) -> None:
+    """Found by check, and not when the second one starts to listen."""
+    text = pipelines(one=f"source: {{type: http, port: 8081}}\n{MODEL}")
+
+    assert ["8081 is the port of the admin pages already"] == [
+        line.rpartition("port: ")[2].partition(":")[0] for line in problems(folder, text)
+    ]
+
+
+def test_what_the_platform_says_wrong_is_told_with_the_rest(folder: Path) -> None:
+    """One run shows the mistakes of file and environment."""
+    text = pipelines(one=f"source: {{type: http, prot: 1}}\n{MODEL}")
+
+    found = problems(folder, text, {"PORT": "x", "K_SINK": "y"})
+
+    assert [True, True, True] == [
+        words in line
+        for words, line in zip(("variable PORT", "variable K_SINK", "prot"), found, strict=True)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge import Unavailable
 from bridge.runtime.admin import Pings
@@ -16,13 +17,13 @@ class Sink(FakeSink):
 
     def __init__(self, outcome: BaseException | None) -> None:
         super().__init__()
-        self._outcome = outcome
+        self.outcome = outcome
 
     async def ping(self) -> None:
-        if isinstance(self._outcome, asyncio.TimeoutError):
+        if isinstance(self.outcome, asyncio.TimeoutError):
             await asyncio.Event().wait()
-        if self._outcome is not None:
-            raise self._outcome
+        if self.outcome is not None:
+            raise self.outcome
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,27 @@ async def test_what_a_far_end_says_is_shown_beside_the_others(
 
     assert answers == {"iris.sinks.0": said, "iris.model": "ok"}
     assert sorted(reported) == [("iris", "model", True), ("iris", "sinks.0", said == "ok")]
+
+
+async def test_a_far_end_that_falls_silent_is_told_once_and_once_when_it_answers_again() -> None:
+    """The log has what changed, however often it is asked."""
+    sink = Sink(None)
+    pings = Pings(
+        {("iris", "sinks.0"): sink},
+        report=lambda *one: None,
+        clock=FakeClock(),
+        interval_seconds=15,
+        timeout_seconds=1,
+    )
+
+    with capture_logs() as lines:
+        for outcome in (None, Unavailable("down"), Unavailable("still down"), None, None):
+            sink.outcome = outcome
+            await pings.now()
+
+    assert [
+        ("warning", "far end does not answer", "sinks.0", "down"),
+        ("info", "far end answers again", "sinks.0", None),
+    ] == [
+        (line["log_level"], line["event"], line["component"], line.get("error")) for line in lines
+    ]

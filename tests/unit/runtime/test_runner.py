@@ -171,3 +171,25 @@ async def test_a_component_that_cannot_start_is_named():
             clock=Clock(),
             stop=asyncio.Event(),
         )
+
+
+async def test_everything_that_cannot_be_entered_is_told_at_once():
+    """Two components and a source: three lines, and what was entered is left."""
+    story = []
+
+    class Broken(Component):
+        async def __aenter__(self):
+            raise ConfigError(f"{self.name} is missing")
+
+    with pytest.raises(ConfigError) as caught:
+        await run(
+            [("a", Broken("a", story)), ("", Component("b", story)), ("c", Broken("c", story))],
+            [(Broken("d", story), handle)],
+            health=Health(),
+            lifecycle=LIFECYCLE,
+            clock=Clock(),
+            stop=asyncio.Event(),
+        )
+
+    assert "a: a is missing\nc: c is missing\nd is missing" == str(caught.value)
+    assert ["enter b", "leave b"] == story
