@@ -11,7 +11,8 @@ Source: Knative pkg/apis/eventing/v1, pkg/apis/duck/v1 (v0.50.0).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -73,33 +74,47 @@ def read(paths: Sequence[Path], resolve: Mapping[str, str]) -> Declared:
     """Return the brokers and triggers of *paths*, in the order in which they stand there.
 
     *resolve* gives the URL of a `ref`, by `Kind/name` or `Kind/namespace/name`. Raise
-    ConfigError with file and line for anything unknown, missing, twice or unresolved, and if
-    there is no Trigger at all.
+    ConfigError with file and line for anything unknown, missing, twice or unresolved, a line
+    for each document that is wrong, and if there is no Trigger at all.
     """
+    problems: list[str] = []
     read_brokers: dict[str, Delivery] = {}
     read_triggers: list[tuple[Value, Value]] = []
     for path in paths:
         for document in documents(path):
-            kind = _eventing_kind(document)
-            if kind == "Broker":
-                key, delivery = _broker(document, resolve)
-                if key in read_brokers:
-                    raise document.wrong(f"Broker {key} is declared twice")
-                read_brokers[key] = delivery
-            elif kind == "Trigger":
-                entries = document.fields("apiVersion", "kind", "metadata", "spec", "status")
-                read_triggers.append((document, document.needed("spec", entries)))
+            with _collecting(problems):
+                kind = _eventing_kind(document)
+                if kind == "Broker":
+                    key, delivery = _broker(document, resolve)
+                    if key in read_brokers:
+                        raise document.wrong(f"Broker {key} is declared twice")
+                    read_brokers[key] = delivery
+                elif kind == "Trigger":
+                    entries = document.fields("apiVersion", "kind", "metadata", "spec", "status")
+                    read_triggers.append((document, document.needed("spec", entries)))
     triggers: dict[str, Trigger] = {}
     for document, spec in read_triggers:
-        trigger = _trigger(document, spec, read_brokers, resolve)
-        if trigger.key in triggers:
-            raise document.wrong(f"Trigger {trigger.key} is declared twice")
-        triggers[trigger.key] = trigger
+        with _collecting(problems):
+            trigger = _trigger(document, spec, read_brokers, resolve)
+            if trigger.key in triggers:
+                raise document.wrong(f"Trigger {trigger.key} is declared twice")
+            triggers[trigger.key] = trigger
+    if problems:
+        raise ConfigError("\n".join(problems))
     if not triggers:
         names = ", ".join(map(str, paths)) or "no file given"
         raise ConfigError(f"{names}: no Trigger found, expected `kind: Trigger` of {GROUP}")
     addresses = dict.fromkeys([*read_brokers, *(t.address for t in triggers.values())])
     return Declared(brokers=tuple(addresses), triggers=tuple(triggers.values()))
+
+
+@contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    """Keep what is wrong with one document, so that the next one is read all the same."""
+    try:
+        yield
+    except ConfigError as error:
+        problems.append(str(error))
 
 
 def _eventing_kind(document: Value) -> str | None:

@@ -199,6 +199,32 @@ def test_destinations_resolve_as_in_knative(write, subscriber: str, expected: st
     assert expected == found.triggers[0].subscriber_url
 
 
+def test_every_unresolved_ref_is_named_at_once(write) -> None:
+    """One go tells all the flags that are missing, and the typing error in between."""
+    text = "---".join(
+        f"""
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {{name: {name}}}
+spec:
+  broker: default
+  {subscriber}: {{ref: {{apiVersion: v1, kind: Service, name: {name}}}}}
+"""
+        for name, subscriber in (("a", "subscriber"), ("b", "subscriper"), ("c", "subscriber"))
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        read([write(text)], {})
+
+    lines = str(caught.value).splitlines()
+    assert [True, True, True] == [
+        words in line
+        for words, line in zip(
+            ("--resolve Service/a=URL", "subscriper", "--resolve Service/c=URL"), lines, strict=True
+        )
+    ]
+
+
 def test_an_unresolved_ref_names_the_flag_to_pass() -> None:
     """The error is the command line's next argument."""
     with pytest.raises(ConfigError) as caught:
