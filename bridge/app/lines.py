@@ -84,6 +84,7 @@ class _Builder:
             return None
         answers = bool(getattr(source.cls, "answers", False))
         ledger = parts.ledger.pipeline(self._name)
+        ledger.deadline_seconds = options.deadline_seconds
         pipeline = Pipeline(
             name=self._name,
             clock=parts.clock,

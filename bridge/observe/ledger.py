@@ -22,17 +22,28 @@ STEP_BOUNDS_SECONDS: Final = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 
-#: Reasons told apart in one pipeline; a user's errors beyond count as `other`.
+#: Reasons told apart in one line; a user's errors beyond count as `other`.
 MAX_REASONS: Final = 64
 
 
 class Deliveries:
     """What one source took in, and what became of it.
 
-    Every `taken` is followed by exactly one of `settled`, `refused` and `given_back`.
+    Every `taken` is followed by exactly one of `settled`, `refused` and `given_back`. *limit*:
+    how many may be open at once, None where nothing bounds them. *turned_away*: requests that
+    were no delivery, by the status they were answered.
     """
 
-    __slots__ = ("given_back_total", "open", "refused_total", "settled_total", "taken_total")
+    __slots__ = (
+        "given_back_total",
+        "limit",
+        "open",
+        "refusals",
+        "refused_total",
+        "settled_total",
+        "taken_total",
+        "turned_away",
+    )
 
     def __init__(self) -> None:
         self.taken_total = 0
@@ -40,6 +51,9 @@ class Deliveries:
         self.refused_total = 0
         self.given_back_total = 0
         self.open = 0
+        self.limit: int | None = None
+        self.refusals: dict[str, int] = {}
+        self.turned_away: dict[int, int] = {}
 
     def taken(self) -> None:
         """Book a delivery as taken in: it is open from here on."""
@@ -51,15 +65,22 @@ class Deliveries:
         self.open -= 1
         self.settled_total += 1
 
-    def refused(self) -> None:
-        """Book an open delivery as refused, for good or for now."""
+    def refused(self, reason: str = "error") -> None:
+        """Book an open delivery as refused, for good or for now; *reason* is the error's."""
         self.open -= 1
         self.refused_total += 1
+        if reason not in self.refusals and len(self.refusals) >= MAX_REASONS - 1:
+            reason = "other"
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
     def given_back(self) -> None:
         """Book an open delivery as left to be delivered again, without a verdict."""
         self.open -= 1
         self.given_back_total += 1
+
+    def turn_away(self, status: int) -> None:
+        """Count a request that was answered *status* and is no delivery: none was taken."""
+        self.turned_away[status] = self.turned_away.get(status, 0) + 1
 
     def balanced(self) -> bool:
         """Whether both sides are equal and nothing was closed that was not open."""
@@ -83,7 +104,7 @@ class Events:
 
     Every `accepted` is followed by exactly one of the others. *reason* is that of the error
     (`bridge.core.errors`): it says why an event was refused, whether its sender was told
-    (`failed`) or the dead letter got it (`dead_lettered`).
+    (`failed`) or the dead letter got it (`dead_lettered`). *refusals* counts by both.
     """
 
     __slots__ = (
@@ -105,7 +126,7 @@ class Events:
         self.dead_lettered_total = 0
         self.failed_total = 0
         self.in_flight = 0
-        self.refusals: dict[str, int] = {}
+        self.refusals: dict[tuple[str, str], int] = {}
 
     def accepted(self) -> None:
         """Book an event as accepted: it is in flight from here on."""
@@ -131,13 +152,13 @@ class Events:
         """Book an event that the dead letter has."""
         self.in_flight -= 1
         self.dead_lettered_total += 1
-        self._refuse(reason)
+        self._refuse("dead_lettered", reason)
 
     def failed(self, reason: str) -> None:
         """Book an event that was refused or cancelled: it is not settled."""
         self.in_flight -= 1
         self.failed_total += 1
-        self._refuse(reason)
+        self._refuse("failed", reason)
 
     def balanced(self) -> bool:
         """Whether both sides are equal and nothing ended that was not in flight."""
@@ -158,10 +179,10 @@ class Events:
         """Return the whole line, for people and for JSON."""
         return {"accepted": self.accepted_total, **self.outcomes(), "in_flight": self.in_flight}
 
-    def _refuse(self, reason: str) -> None:
-        if reason not in self.refusals and len(self.refusals) >= MAX_REASONS - 1:
+    def _refuse(self, outcome: str, reason: str) -> None:
+        if (outcome, reason) not in self.refusals and len(self.refusals) >= MAX_REASONS - 1:
             reason = "other"
-        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+        self.refusals[outcome, reason] = self.refusals.get((outcome, reason), 0) + 1
 
 
 class Histogram:
@@ -189,14 +210,16 @@ class PipelineLedger:
     """Everything that is counted of one pipeline.
 
     *steps*: durations by step. *components*: whether each answered its last ping, by name.
+    *deadline_seconds*: how long an event may take, None where nobody said.
     """
 
-    __slots__ = ("components", "events", "steps")
+    __slots__ = ("components", "deadline_seconds", "events", "steps")
 
     def __init__(self) -> None:
         self.events = Events()
         self.steps: dict[str, Histogram] = {}
         self.components: dict[str, bool] = {}
+        self.deadline_seconds: float | None = None
 
     def step(self, name: str) -> Histogram:
         """Return the histogram of the step *name*, a new one at the first call.

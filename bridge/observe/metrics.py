@@ -1,17 +1,6 @@
 """The ledger as Prometheus metrics: labels are made when somebody reads, not per event.
 
-| metric | counts |
-|---|---|
-| `bridge_events_accepted_total{pipeline}` | events a pipeline accepted |
-| `bridge_events_total{pipeline,outcome}` | how they ended |
-| `bridge_events_in_flight{pipeline}` | and those that have not |
-| `bridge_deliveries_taken_total{source}` | deliveries a source took in |
-| `bridge_deliveries_total{source,outcome}` | how they ended |
-| `bridge_in_flight{source}` | and those still open |
-| `bridge_refusals_total{pipeline,reason}` | why events failed or went to the dead letter |
-| `bridge_step_seconds{pipeline,step}` | how long each step took |
-| `bridge_component_up{pipeline,component}` | whether a far end answered its last ping |
-| `bridge_ledger_balanced` | 1 as long as accepted and taken equal the sum of the others |
+Each metric is described in docs/metrics.md.
 """
 
 from __future__ import annotations
@@ -84,7 +73,7 @@ class LedgerCollector(Collector):
         refusals = CounterMetricFamily(
             "bridge_refusals",
             "Events that failed or went to the dead letter, by why.",
-            labels=["pipeline", "reason"],
+            labels=["pipeline", "outcome", "reason"],
         )
         for name, pipeline in self._ledger.pipelines.items():
             events = pipeline.events
@@ -92,8 +81,8 @@ class LedgerCollector(Collector):
             in_flight.add_metric([name], events.in_flight)
             for outcome, count in events.outcomes().items():
                 ended.add_metric([name, outcome], count)
-            for reason, count in events.refusals.items():
-                refusals.add_metric([name, reason], count)
+            for (outcome, reason), count in events.refusals.items():
+                refusals.add_metric([name, outcome, reason], count)
         return iter((accepted, ended, in_flight, refusals))
 
     def _deliveries(self) -> Iterator[Metric]:
@@ -103,22 +92,46 @@ class LedgerCollector(Collector):
         ended = CounterMetricFamily(
             "bridge_deliveries", "Deliveries by how they ended.", labels=["source", "outcome"]
         )
+        refusals = CounterMetricFamily(
+            "bridge_deliveries_refused", "Deliveries refused, by why.", labels=["source", "reason"]
+        )
+        turned_away = CounterMetricFamily(
+            "bridge_requests_turned_away",
+            "Requests that were no delivery, by what they were answered.",
+            labels=["source", "status"],
+        )
         open_ = GaugeMetricFamily("bridge_in_flight", "Deliveries still open.", labels=["source"])
+        limit = GaugeMetricFamily(
+            "bridge_in_flight_limit", "Deliveries that may be open at once.", labels=["source"]
+        )
         for name, deliveries in self._ledger.sources.items():
             taken.add_metric([name], deliveries.taken_total)
             open_.add_metric([name], deliveries.open)
+            if deliveries.limit is not None:
+                limit.add_metric([name], deliveries.limit)
             for outcome, count in deliveries.outcomes().items():
                 ended.add_metric([name, outcome], count)
-        return iter((taken, ended, open_))
+            for reason, count in deliveries.refusals.items():
+                refusals.add_metric([name, reason], count)
+            for status, count in deliveries.turned_away.items():
+                turned_away.add_metric([name, str(status)], count)
+        return iter((taken, ended, refusals, turned_away, open_, limit))
 
     def _steps(self) -> Iterator[Metric]:
         seconds = HistogramMetricFamily(
             "bridge_step_seconds", "Duration of a step, in seconds.", labels=["pipeline", "step"]
         )
+        deadline = GaugeMetricFamily(
+            "bridge_deadline_seconds",
+            "How long an event may take, in seconds.",
+            labels=["pipeline"],
+        )
         for name, pipeline in self._ledger.pipelines.items():
+            if pipeline.deadline_seconds is not None:
+                deadline.add_metric([name], pipeline.deadline_seconds)
             for step, histogram in pipeline.steps.items():
                 seconds.add_metric([name, step], _buckets(histogram), histogram.sum)
-        yield seconds
+        return iter((seconds, deadline))
 
     def _components(self) -> Metric:
         up = GaugeMetricFamily(

@@ -110,9 +110,8 @@ class HttpSource:
         if request.method != "POST":
             return self._other(request)
         if not self._knows(request.path):
-            if self._complaints is not None:  # no delivery, so no ledger would show it
-                error = EventError(f"path {shown(request.path)}: no pipeline listens on it")
-                self._complaints.of("path", error)
+            text = f"path {shown(request.path)}: no pipeline listens on it"
+            self._listener.turned_away(404, text)
             return HttpResponse(404, (TEXT,), b"no pipeline listens on this path")
         return await self._listener.booked(self._deliver(request), self._refuse)
 

@@ -76,6 +76,8 @@ class Listener:
         self._options = options
         self._name = name
         self._deliveries = deliveries
+        self._complaints = complaints
+        deliveries.limit = options.max_in_flight
         self._handle: Handler | None = None
         self._server = HttpServer(
             answer,
@@ -85,7 +87,7 @@ class Listener:
             idle_seconds=options.idle_seconds,
             request_seconds=options.request_seconds,
             tls=server_context(options.tls) if options.tls is not None else None,
-            on_refusal=None if complaints is None else complaints.of_request,
+            on_refusal=self.turned_away,
         )
 
     @property
@@ -124,6 +126,12 @@ class Listener:
             raise Overloaded(f"max_in_flight: {self._options.max_in_flight} under way already")
         return self._handle
 
+    def turned_away(self, status: int, text: str) -> None:
+        """Count a request that is answered *status* and no delivery, and tell the log why."""
+        self._deliveries.turn_away(status)
+        if self._complaints is not None:
+            self._complaints.of_request(status, text)
+
     async def booked(
         self,
         response: Awaitable[HttpResponse],
@@ -135,7 +143,7 @@ class Listener:
         try:
             made = await response
         except BridgeError as error:
-            deliveries.refused()
+            deliveries.refused(error.reason)
             return refuse(error)
         except asyncio.CancelledError:
             deliveries.given_back()

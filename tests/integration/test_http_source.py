@@ -246,7 +246,7 @@ async def test_a_path_nobody_listens_on_is_told_in_the_log_sparingly():
                 async with session.post(made.url + path, headers=VALID) as answer:
                     assert answer.status == 404
 
-    assert [("path", "path '/unknown': no pipeline listens on it")] == [
+    assert [("http_404", "path '/unknown': no pipeline listens on it")] == [
         (line["reason"], line["error"]) for line in logs if line["event"] == "refused"
     ]
 

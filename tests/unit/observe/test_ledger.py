@@ -118,7 +118,31 @@ def test_reasons_are_bounded():
 
     assert len(line.refusals) == MAX_REASONS
     assert sum(line.refusals.values()) == 1000
-    assert line.refusals["other"] == 1000 - (MAX_REASONS - 1)
+    assert line.refusals["failed", "other"] == 1000 - (MAX_REASONS - 1)
+
+
+def test_reasons_of_deliveries_are_bounded():
+    """A source keeps a limited number of reasons too, and loses no count."""
+    line = Deliveries()
+
+    for number in range(1000):
+        line.taken()
+        line.refused(f"reason-{number}")
+
+    assert len(line.refusals) == MAX_REASONS
+    assert line.refused_total == sum(line.refusals.values()) == 1000
+    assert line.balanced()
+
+
+def test_a_request_turned_away_is_no_delivery():
+    """What never was a delivery is counted beside the line, which still adds up."""
+    line = Deliveries()
+
+    line.turn_away(413)
+    line.turn_away(413)
+
+    assert {413: 2} == line.turned_away
+    assert {"taken": 0, "settled": 0, "refused": 0, "given_back": 0, "open": 0} == line.counts()
 
 
 @given(st.lists(st.floats(min_value=0, max_value=100), max_size=50))

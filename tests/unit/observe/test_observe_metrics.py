@@ -15,11 +15,14 @@ def ledger():
     """One source with one settled, one refused and one open delivery; one pipeline likewise."""
     ledger = Ledger()
     deliveries = ledger.source("http")
-    for end in (deliveries.settled, deliveries.refused):
+    deliveries.limit = 256
+    for _ in range(3):
         deliveries.taken()
-        end()
-    deliveries.taken()
+    deliveries.settled()
+    deliveries.refused("overloaded")
+    deliveries.turn_away(413)
     iris = ledger.pipeline("iris")
+    iris.deadline_seconds = 30.0
     events = iris.events
     for _ in range(5):
         events.accepted()
@@ -59,13 +62,17 @@ EXPECTED = {
     pipeline("bridge_events_total", outcome="dead_lettered"): 1,
     pipeline("bridge_events_total", outcome="failed"): 1,
     pipeline("bridge_events_in_flight"): 1,
-    pipeline("bridge_refusals_total", reason="decode"): 1,
-    pipeline("bridge_refusals_total", reason="transform"): 1,
+    pipeline("bridge_refusals_total", outcome="failed", reason="decode"): 1,
+    pipeline("bridge_refusals_total", outcome="dead_lettered", reason="transform"): 1,
     source("bridge_deliveries_taken_total"): 3,
     source("bridge_deliveries_total", outcome="settled"): 1,
     source("bridge_deliveries_total", outcome="refused"): 1,
     source("bridge_deliveries_total", outcome="given_back"): 0,
+    source("bridge_deliveries_refused_total", reason="overloaded"): 1,
+    source("bridge_requests_turned_away_total", status="413"): 1,
     source("bridge_in_flight"): 1,
+    source("bridge_in_flight_limit"): 256,
+    pipeline("bridge_deadline_seconds"): 30,
     pipeline("bridge_step_seconds_count", step="model"): 2,
     pipeline("bridge_step_seconds_sum", step="model"): 0.203,
     pipeline("bridge_step_seconds_bucket", step="model", le="0.0025"): 0,
@@ -131,7 +138,10 @@ def test_odd_names_survive():
 
     found = samples(render(registry(ledger))[1].decode())
 
-    assert found[pipeline("bridge_refusals_total", reason='a "reason"\nwith \\ all')] == 1
+    assert (
+        found[pipeline("bridge_refusals_total", outcome="failed", reason='a "reason"\nwith \\ all')]
+        == 1
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="memory is read from /proc")

@@ -68,7 +68,7 @@ async def test_the_reason_tells_a_bug_from_a_cancellation(outcome, reason):
     with pytest.raises(type(outcome)):
         await observe(step(outcome), events)(iris_event())
 
-    assert {reason: 1} == events.refusals
+    assert {("failed", reason): 1} == events.refusals
 
 
 async def test_a_filtered_event_never_reaches_the_pipeline():
@@ -289,7 +289,7 @@ async def test_the_whole_nest_counts_a_dead_letter_once():
         "failed": 0,
         "in_flight": 0,
     }
-    assert events.refusals == {"event": 1}
+    assert events.refusals == {("dead_lettered", "event"): 1}
 
 
 def whole(outcome, **options):

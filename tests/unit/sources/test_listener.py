@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 
-from bridge.core.errors import Unavailable
+from bridge.core.errors import Overloaded, Unavailable
 from bridge.observe.ledger import Deliveries
 from bridge.sources.listener import Listener, ListenerOptions
 from bridge.transports.http import HttpRequest, HttpResponse
@@ -38,3 +38,30 @@ def test_retry_after_is_a_number_of_seconds_a_sender_can_wait(
     told = listener.outage(Unavailable("busy", retry_after_seconds=asked))
 
     assert (503, (b"retry-after", said)) == told
+
+
+async def test_the_ledger_knows_the_limit_and_what_was_turned_away() -> None:
+    """Whoever reads the metrics sees how far the limit is, and requests that never were one."""
+    deliveries = Deliveries()
+    listener = Listener(
+        ListenerOptions(max_in_flight=7), answer, name="http", deliveries=deliveries
+    )
+
+    listener.turned_away(404, "path /x: no pipeline listens on it")
+
+    assert 7 == deliveries.limit
+    assert {404: 1} == deliveries.turned_away
+
+
+async def test_a_refused_delivery_is_booked_with_its_reason() -> None:
+    """A 429 can be told from a 400 without reading the log."""
+    deliveries = Deliveries()
+    listener = Listener(ListenerOptions(), answer, name="http", deliveries=deliveries)
+
+    async def refuse() -> HttpResponse:
+        raise Overloaded("max_in_flight: 7 under way already")
+
+    told = await listener.booked(refuse(), lambda error: HttpResponse(429, (), b""))
+
+    assert 429 == told.status
+    assert {"overloaded": 1} == deliveries.refusals
