@@ -18,7 +18,29 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from bridge.core.errors import (
+    BridgeError,
+    DeadlineExceeded,
+    DecodeError,
+    EventError,
+    Overloaded,
+    Rejected,
+    TransformError,
+    Unavailable,
+    UnsupportedFormat,
+)
 from bridge.observe.ledger import Histogram, Ledger
+
+_BAD = (EventError, DecodeError, UnsupportedFormat, TransformError, Rejected)
+_OUTAGE = (Unavailable, DeadlineExceeded, Overloaded)
+
+#: Exported as 0 until they happen: Prometheus sees no increase where a series begins, and
+#: would miss the first of each.
+DELIVERY_REASONS = tuple(error.reason for error in (*_BAD, *_OUTAGE, BridgeError))
+EVENT_REASONS = (
+    *(("dead_lettered", error.reason) for error in _BAD),
+    *(("failed", error.reason) for error in (*_BAD, *_OUTAGE, BridgeError)),
+)
 
 
 def registry(ledger: Ledger) -> CollectorRegistry:
@@ -81,7 +103,7 @@ class LedgerCollector(Collector):
             in_flight.add_metric([name], events.in_flight)
             for outcome, count in events.outcomes().items():
                 ended.add_metric([name, outcome], count)
-            for (outcome, reason), count in events.refusals.items():
+            for (outcome, reason), count in (_NO_EVENTS | events.refusals).items():
                 refusals.add_metric([name, outcome, reason], count)
         return iter((accepted, ended, in_flight, refusals))
 
@@ -111,7 +133,7 @@ class LedgerCollector(Collector):
                 limit.add_metric([name], deliveries.limit)
             for outcome, count in deliveries.outcomes().items():
                 ended.add_metric([name, outcome], count)
-            for reason, count in deliveries.refusals.items():
+            for reason, count in (_NO_DELIVERIES | deliveries.refusals).items():
                 refusals.add_metric([name, reason], count)
             for status, count in deliveries.turned_away.items():
                 turned_away.add_metric([name, str(status)], count)
@@ -143,6 +165,10 @@ class LedgerCollector(Collector):
             for component, answered in pipeline.components.items():
                 up.add_metric([name, component], float(answered))
         return up
+
+
+_NO_DELIVERIES = dict.fromkeys(DELIVERY_REASONS, 0)
+_NO_EVENTS = dict.fromkeys(EVENT_REASONS, 0)
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

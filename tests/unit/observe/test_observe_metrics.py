@@ -122,6 +122,14 @@ def test_the_exposition_is_always_of_now(ledger):
     assert after["bridge_events_accepted_total", ("pipeline", "mnist")] == 1
 
 
+def test_a_reason_is_there_before_the_first_refusal(ledger):
+    """Prometheus sees no increase where a series begins: the first of a kind would be missed."""
+    found = samples(render(registry(ledger))[1].decode())
+
+    assert 0 == found[pipeline("bridge_refusals_total", outcome="failed", reason="unavailable")]
+    assert 0 == found[source("bridge_deliveries_refused_total", reason="error")]
+
+
 def test_an_imbalance_is_exported(ledger):
     """A ledger that does not add up shows as 0."""
     ledger.source("http").open += 1

@@ -1,0 +1,76 @@
+"""docs/metrics.md says of each metric what a running process says of it, and leaves none out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes_delivery import PREDICTION, http_sink, sending, verdict
+from tests.services.bridge import iris, pipelines_running
+from tests.services.metrics import PAGE, documented, exposed
+from tests.services.process import Process, answers, free_port
+from tests.services.receiver import receiving
+
+_ROOT = Path(__file__).parents[2]
+
+TRIGGER = """
+apiVersion: eventing.knative.dev/v1
+kind: Trigger
+metadata: {name: iris}
+spec:
+  broker: default
+  subscriber: {uri: http://127.0.0.1:1/}
+"""
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the metrics of the process are read from /proc"
+)
+
+
+def part(*, of_broker: bool) -> str:
+    """Return the page's part about the local broker, or all the rest of it."""
+    rest, broker = PAGE.read_text().split("\n## The local broker\n")
+    return broker if of_broker else rest
+
+
+async def test_every_metric_of_a_bridge_is_documented_and_there(tmp_path: Path) -> None:
+    """Name, type and labels agree, both ways, once something of every kind has happened."""
+    async with receiving(PREDICTION, verdict("no")) as model, receiving() as letters:
+        pipelines = {
+            "iris": iris(
+                model.url,
+                dead_letter=http_sink(letters.url),
+                source={"path": "/", "max_body_bytes": 1000},
+            )
+        }
+        with pipelines_running(pipelines, tmp_path) as bridge:
+            async with sending(bridge.url) as sender:
+                posts = [
+                    await sender.post(id="1"),
+                    await sender.post(id="2"),
+                    await sender.post(id="3", ce_time="now"),
+                    await sender.post(b" " * 1001),
+                    await sender.post(b"{}", "elsewhere"),
+                ]
+                scrape = (await sender.get(f"{bridge.admin_url}metrics")).text
+
+    assert [200, 202, 400, 413, 404] == [post.status for post in posts]
+    assert documented(part(of_broker=False)) == exposed(scrape)
+
+
+async def test_every_metric_of_the_local_broker_is_documented_and_there(tmp_path: Path) -> None:
+    """The broker's own page of metrics is told of as well."""
+    triggers = tmp_path / "triggers.yaml"
+    triggers.write_text(TRIGGER)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, "-m", "bridge", "broker", str(triggers), "--port", str(port)]
+
+    with Process(command, output=tmp_path / "broker.log", folder=_ROOT) as broker:
+        broker.wait_until(lambda: answers(f"{url}healthz"), seconds=30)
+        async with sending(url) as sender:
+            scrape = (await sender.get(f"{url}metrics")).text
+
+    assert documented(part(of_broker=True)) == exposed(scrape)
