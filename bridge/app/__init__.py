@@ -20,7 +20,7 @@ import structlog
 from bridge.app.addresses import taken
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
-from bridge.app.parts import Parts
+from bridge.app.parts import Parts, StandIn
 from bridge.app.survey import survey
 from bridge.config.file import Document
 from bridge.config.file import load as load_document
@@ -123,10 +123,12 @@ def build(
     clock: Clock | None = None,
     chance: random.Random | None = None,
     listening: bool = False,
+    stand_in: StandIn | None = None,
 ) -> App:
     """Return the application that *document* describes; raise ConfigError if none.
 
     *problems* are those found while it was read; they are told together with the new ones.
+    *stand_in*: what takes the place of components, as `Parts` has it.
     """
     problems = Problems() if problems is None else problems
     around = _platform(environ, problems)
@@ -140,6 +142,7 @@ def build(
         chance=chance or random.Random(),  # noqa: S311  # pauses and splits, no secrets
         ledger=Ledger(),
         health=Health(),
+        stand_in=stand_in,
     )
     options = parse(document, (), FileOptions, problems)
     if options is None:

@@ -195,8 +195,11 @@ class _Builder:
         from bridge.sinks.http import HttpSink, HttpSinkOptions
 
         tls = ClientTlsOptions(ca_certs=platform.ca_certs)
-        sink = HttpSink(HttpSinkOptions(url=platform.sink_url, tls=tls))
-        self._components["k_sink"] = sink
+        sink: Sink | None = self._parts.make(
+            (*self._path, "k_sink"), HttpSink, HttpSinkOptions(url=platform.sink_url, tls=tls)
+        )
+        if sink is not None:
+            self._components["k_sink"] = sink
         return sink
 
     def _filter(self) -> Predicate | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,16 @@ from bridge.core.errors import ConfigError
 from bridge.observe.ledger import Ledger
 from bridge.runtime.runner import Health
 
+#: Returns what stands in for the class that the section at a path names, None for the class.
+StandIn = Callable[[KeyPath, type[Any], Options], Any]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The process's own parts, and the collector of what is wrong with its file.
 
-    *debug*: a log line for every event is wanted.
+    *debug*: a log line for every event is wanted. *stand_in*: says which
+    components are not even constructed, and what takes their place (`bridge test`).
     """
 
     document: Document
@@ -38,6 +43,7 @@ class Parts:
     ledger: Ledger
     health: Health
     debug: bool = False
+    stand_in: StandIn | None = None
 
     def problem(self, path: KeyPath, text: str) -> None:
         """Keep what is wrong at *path*."""
@@ -48,6 +54,10 @@ class Parts:
 
         *more*: parts that only this room has.
         """
+        if self.stand_in is not None:
+            other = self.stand_in(path, cls, options)
+            if other is not None:
+                return other
         offered = {
             "folder": self.document.folder,
             "clock": self.clock,
