@@ -88,7 +88,7 @@ def _iris(console: Console, processes: Processes, root: Path, *, keep: bool) -> 
         *(free_port() for _ in range(4)),
     )
     iris = root / "examples" / "iris"
-    knative = root / "deploy" / "knative"
+    knative = root / "deploy" / "knative" / "base"
     console.print("[bold]The published Knative example: an event in, a typed response out[/]\n")
     processes.start(
         "model",
@@ -117,6 +117,8 @@ def _iris(console: Console, processes: Processes, root: Path, *, keep: bool) -> 
             f"Service/iris-bridge=http://127.0.0.1:{bridge}{PREDICTIONS}",
             "--resolve",
             f"Service/event-display=http://127.0.0.1:{display}",
+            "--resolve",
+            f"Service/dead-letter-display=http://127.0.0.1:{display}",
             "--port",
             str(broker),
         ],

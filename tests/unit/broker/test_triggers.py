@@ -78,10 +78,11 @@ def test_three_versions_are_one_and_the_same(write, version: str) -> None:
 
 def test_the_projects_own_manifests_are_read() -> None:
     """What `deploy/knative` gives a cluster, the local broker takes as well."""
-    folder = Path(__file__).parents[3] / "deploy" / "knative"
+    folder = Path(__file__).parents[3] / "deploy" / "knative" / "base"
     resolve = {
         "Service/iris-bridge": "http://127.0.0.1:1/",
         "Service/event-display": "http://127.0.0.1:2/",
+        "Service/dead-letter-display": "http://127.0.0.1:3/",
     }
 
     found = read(sorted(folder.glob("*.yaml")), resolve)
