@@ -128,7 +128,7 @@ def build(
     """Return the application that *document* describes; raise ConfigError if none.
 
     *problems* are those found while it was read; they are told together with the new ones.
-    *stand_in*: what takes the place of components, as `Parts` has it.
+    *stand_in*: what is made in place of components, as `Parts` has it.
     """
     problems = Problems() if problems is None else problems
     around = _platform(environ, problems)

@@ -23,16 +23,16 @@ from bridge.core.errors import ConfigError
 from bridge.observe.ledger import Ledger
 from bridge.runtime.runner import Health
 
-#: Returns what stands in for the class that the section at a path names, None for the class.
-StandIn = Callable[[KeyPath, type[Any], Options], Any]
+#: Returns what makes the component at a path, where the file names a class for it.
+StandIn = Callable[[KeyPath, type[Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The process's own parts, and the collector of what is wrong with its file.
 
-    *debug*: a log line for every event is wanted. *stand_in*: says which
-    components are not even constructed, and what takes their place (`bridge test`).
+    *debug*: a log line for every event is wanted. *stand_in* has other
+    components made in place of those that the file names (`bridge test`).
     """
 
     document: Document
@@ -54,19 +54,16 @@ class Parts:
 
         *more*: parts that only this room has.
         """
-        if self.stand_in is not None:
-            other = self.stand_in(path, cls, options)
-            if other is not None:
-                return other
+        make = cls if self.stand_in is None else self.stand_in(path, cls)
         offered = {
             "folder": self.document.folder,
             "clock": self.clock,
             "chance": self.chance,
             **more,
         }
-        known = inspect.signature(cls).parameters
+        known = inspect.signature(make).parameters
         try:
-            return cls(options, **{name: offered[name] for name in offered if name in known})
+            return make(options, **{name: offered[name] for name in offered if name in known})
         except ConfigError as error:
             # Of a section that is wrong already this would only be what follows from it.
             if not any(known.path[: len(path)] == path for known in self.problems):
