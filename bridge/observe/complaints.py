@@ -34,6 +34,15 @@ class Complaints:
 
     def of(self, reason: str, error: BaseException | str, **facts: str) -> None:
         """Tell of one refusal, unless *reason* was told of just now."""
+        self._tell("refused", reason, error, facts)
+
+    def of_filtered(self, reason: str, text: str, **facts: str) -> None:
+        """Tell of an event that was left out where nobody may expect it, as `of` does."""
+        self._tell("filtered", reason, text, facts)
+
+    def _tell(
+        self, what: str, reason: str, error: BaseException | str, facts: dict[str, str]
+    ) -> None:
         if reason not in self._told and len(self._told) >= MAX_KINDS:
             reason = "other"
         now = self._clock.monotonic()
@@ -43,4 +52,4 @@ class Complaints:
             return
         self._told[reason] = (now, 0)
         more = {"left_out": left_out} if left_out else {}
-        log.warning("refused", reason=reason, error=str(error), **self._facts, **facts, **more)
+        log.warning(what, reason=reason, error=str(error), **self._facts, **facts, **more)

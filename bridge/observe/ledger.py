@@ -105,11 +105,15 @@ class Events:
     Every `accepted` is followed by exactly one of the others. *reason* is that of the error
     (`bridge.core.errors`): it says why an event was refused, whether its sender was told
     (`failed`) or the dead letter got it (`dead_lettered`). *refusals* counts by both.
+    *expired_total*: how many of the filtered were of no use any more. *error_events*: how many
+    refusals were told by an event, by reason; such an event ends as that event went.
     """
 
     __slots__ = (
         "accepted_total",
         "dead_lettered_total",
+        "error_events",
+        "expired_total",
         "failed_total",
         "filtered_total",
         "in_flight",
@@ -127,6 +131,8 @@ class Events:
         self.failed_total = 0
         self.in_flight = 0
         self.refusals: dict[tuple[str, str], int] = {}
+        self.expired_total = 0
+        self.error_events: dict[str, int] = {}
 
     def accepted(self) -> None:
         """Book an event as accepted: it is in flight from here on."""
@@ -147,6 +153,17 @@ class Events:
         """Book an event that is not for this pipeline, or that had nothing to say."""
         self.in_flight -= 1
         self.filtered_total += 1
+
+    def expired(self) -> None:
+        """Book an event as filtered because its `expirytime` has passed."""
+        self.filtered()
+        self.expired_total += 1
+
+    def told_of(self, reason: str) -> None:
+        """Count a refusal that an error event told of; how its event ended is booked apart."""
+        if reason not in self.error_events and len(self.error_events) >= MAX_REASONS - 1:
+            reason = "other"
+        self.error_events[reason] = self.error_events.get(reason, 0) + 1
 
     def dead_lettered(self, reason: str) -> None:
         """Book an event that the dead letter has."""

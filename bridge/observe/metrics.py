@@ -97,15 +97,28 @@ class LedgerCollector(Collector):
             "Events that failed or went to the dead letter, by why.",
             labels=["pipeline", "outcome", "reason"],
         )
+        expired = CounterMetricFamily(
+            "bridge_events_expired",
+            "Filtered events whose expirytime had passed.",
+            labels=["pipeline"],
+        )
+        told = CounterMetricFamily(
+            "bridge_error_events",
+            "Refusals that were told by an event, by why.",
+            labels=["pipeline", "reason"],
+        )
         for name, pipeline in self._ledger.pipelines.items():
             events = pipeline.events
+            expired.add_metric([name], events.expired_total)
+            for reason, count in events.error_events.items():
+                told.add_metric([name, reason], count)
             accepted.add_metric([name], events.accepted_total)
             in_flight.add_metric([name], events.in_flight)
             for outcome, count in events.outcomes().items():
                 ended.add_metric([name, outcome], count)
             for (outcome, reason), count in (_NO_EVENTS | events.refusals).items():
                 refusals.add_metric([name, outcome, reason], count)
-        return iter((accepted, ended, in_flight, refusals))
+        return iter((accepted, ended, in_flight, refusals, expired, told))
 
     def _deliveries(self) -> Iterator[Metric]:
         taken = CounterMetricFamily(
