@@ -348,6 +348,28 @@ async def test_drops_of_bytes_do_not_extend_the_time() -> None:
         assert (await answer)[0] == 408
 
 
+async def test_empty_lines_keep_no_connection() -> None:
+    """A line end now and then is no request: it neither buys time nor is owed an answer."""
+    async with serving(idle_seconds=0.2, request_seconds=60) as server:
+        async with Caller.to_port(server.port) as caller:
+            rest = asyncio.ensure_future(caller.rest())
+            for piece in (b"\r", b"\n", b"\r\n", b"\r"):
+                await caller.send(piece)
+                await asyncio.sleep(0)
+
+            assert await rest == b""
+
+
+async def test_a_flood_of_empty_lines_is_answered_400(port: int) -> None:
+    """It ends with the first few, whatever else would have come."""
+    async with Caller.to_port(port) as caller:
+        caller.writer.write(b"\r\n" * 1_000_000)
+
+        status, headers, _ = await caller.answer()
+
+        assert (status, headers["connection"]) == (400, "close")
+
+
 async def test_a_slow_answer_is_not_the_clients_fault() -> None:
     """No time-out of the connection runs while the answer is being made."""
     held = Held()
@@ -459,6 +481,47 @@ async def test_stopping_lets_a_begun_request_arrive() -> None:
 
         assert (status, headers["connection"], body) == (200, "close", b"xyz")
         assert await caller.rest() == b""
+
+
+async def test_a_client_that_keeps_on_pipelining_does_not_hold_up_a_stop() -> None:
+    """What had come before is answered, the last of it with `connection: close`; no more is."""
+    held = Held()
+    async with serving(held) as server, Caller.to_port(server.port) as caller:
+        await caller.send((POST + b"abc") * 3)
+        await held.asked.wait()
+        server.stop_accepting()
+        drained = asyncio.ensure_future(server.drain())
+        await caller.send((POST + b"xyz") * 1000)
+        await _settled(caller)
+        held.go.set()
+
+        answers = [await caller.answer() for _ in range(3)]
+
+        assert [body for _, _, body in answers] == [b"abc"] * 3
+        assert [headers.get("connection") for _, headers, _ in answers] == [None, None, "close"]
+        assert await caller.rest() == b""
+        caller.writer.close()
+        async with asyncio.timeout(SECONDS):
+            await drained
+    assert len(held.requests) == 3
+
+
+async def test_a_request_that_had_begun_before_the_stop_is_the_last() -> None:
+    """Its rest is received, and nothing that comes behind it."""
+    held = Held()
+    async with serving(held) as server, Caller.to_port(server.port) as caller:
+        await caller.send(POST + b"abc" + POST + b"x")
+        await held.asked.wait()
+        server.stop_accepting()
+        held.go.set()
+        assert (await caller.answer())[2] == b"abc"
+        await caller.send(b"yz" + POST + b"new")
+
+        status, headers, body = await caller.answer()
+
+        assert (status, headers["connection"], body) == (200, "close", b"xyz")
+        assert await caller.rest() == b""
+    assert len(held.requests) == 2
 
 
 async def test_draining_an_unused_listener_returns_at_once() -> None:

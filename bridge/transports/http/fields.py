@@ -16,8 +16,12 @@ from bridge.transports.http.names import FRAMING_NAMES
 
 Field = tuple[bytes, bytes]
 
-#: Those that say where a message ends, what becomes of its connection, and who is meant.
-FRAMING: Final = FRAMING_NAMES | {b"host"}
+#: Says what a body is packed in: looked for in each head, but its author's own.
+CONTENT_ENCODING: Final = b"content-encoding"
+
+#: Those that say where a message ends, what becomes of its connection, who is meant, and how
+#: the body is to be read.
+FRAMING: Final = FRAMING_NAMES | {b"host", CONTENT_ENCODING}
 
 #: Names remembered at most, and the longest of them; then it starts again.
 MAX_NAMES: Final = 1024
@@ -31,7 +35,7 @@ class BadFields(Exception):
 class Fields:
     """Collects what the parser finds. *on_header* is what the parser calls.
 
-    With *apart*, framing fields are not among *headers*.
+    With *apart*, framing fields are not among *headers*; the content coding always is.
     """
 
     __slots__ = ("framing", "headers", "on_header")
@@ -90,7 +94,9 @@ def _collector(
             if lowered in FRAMING:
                 field = (lowered, value.strip())
                 frame(field)
-                if add_framing is not frame:
+                if lowered == CONTENT_ENCODING:
+                    add(field)
+                elif add_framing is not frame:
                     add_framing(field)
                 return
         add((lowered, value.strip()))

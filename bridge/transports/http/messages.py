@@ -17,10 +17,12 @@ class HttpRequest:
     """One request, received to its last byte.
 
     *target* is as sent; *path* is its path and *query* what follows the question mark, both
-    undecoded. Of an absolute target (`http://host/path`) only the path counts.
+    undecoded. Of an absolute target (`http://host/path`) only the path counts. *coding* is
+    what its Content-Encoding says, empty if there is none: the body is as sent, and
+    `decompression.unpacked` undoes it.
     """
 
-    __slots__ = ("body", "headers", "method", "path", "query", "target")
+    __slots__ = ("body", "coding", "headers", "method", "path", "query", "target")
 
     def __init__(  # noqa: PLR0917  # built by position: twice as fast, in one place
         self,
@@ -30,6 +32,7 @@ class HttpRequest:
         query: str,
         headers: Headers,
         body: bytes,
+        coding: bytes = b"",
     ) -> None:
         self.method = method
         self.target = target
@@ -37,6 +40,7 @@ class HttpRequest:
         self.query = query
         self.headers = headers
         self.body = body
+        self.coding = coding
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header called *name* (lower case), or None."""

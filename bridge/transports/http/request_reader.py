@@ -15,8 +15,18 @@ from typing import Final
 import httptools
 
 from bridge.transports.http.chunks import BadChunks, BodyTooLong, ChunkedBody
-from bridge.transports.http.fields import BadFields, Field, Fields, framing_of, keeps_alive
+from bridge.transports.http.fields import (
+    CONTENT_ENCODING,
+    BadFields,
+    Field,
+    Fields,
+    framing_of,
+    keeps_alive,
+)
 from bridge.transports.http.messages import HttpRequest
+
+#: Empty lines before a request that are skipped (RFC 9112, 2.2 asks for one at least).
+MAX_EMPTY_LINES: Final = 8
 
 
 class RequestRefused(Exception):
@@ -41,6 +51,7 @@ class RequestReader:
 
     __slots__ = (
         "_chunks",
+        "_empty_lines",
         "_fields",
         "_held",
         "_length",
@@ -58,6 +69,7 @@ class RequestReader:
         self._max_body_bytes = max_body_bytes
         self._held = bytearray()
         self._searched = 0
+        self._empty_lines = 0
         self._request: HttpRequest | None = None
         self._length = 0
         self._chunks: ChunkedBody | None = None
@@ -78,8 +90,9 @@ class RequestReader:
 
     @property
     def midway(self) -> bool:
-        """Whether a part of a request has come, and not all of it."""
-        return self._request is not None or len(self._held) > 0
+        """Whether a part of a request has come, and not all of it; empty lines are none."""
+        held = self._held
+        return self._request is not None or (len(held) > 0 and held != b"\r")
 
     def hold(self, data: bytes) -> None:
         """Keep *data* for the next `take`."""
@@ -114,7 +127,10 @@ class RequestReader:
         held = self._held
         request = self._request
         if request is None:
-            while held[:2] == b"\r\n":  # empty lines before a request (RFC 9112, 2.2)
+            while held[:2] == b"\r\n":
+                self._empty_lines += 1
+                if self._empty_lines > MAX_EMPTY_LINES:
+                    raise RequestRefused(400, "request line: empty lines came instead")
                 del held[:2]
                 self._searched = 0
             end = held.find(b"\r\n\r\n", max(0, self._searched - 3)) + 4
@@ -178,11 +194,15 @@ class RequestReader:
         except httptools.HttpParserError as error:
             raise RequestRefused(400, f"request head: {error}") from error
         method, target, path, query, self.minor = known
-        self._read_framing(fields.framing)
-        return HttpRequest(method, target, path, query, tuple(fields.headers), b"")
+        self._empty_lines = 0
+        coding = self._read_framing(fields.framing)
+        return HttpRequest(method, target, path, query, tuple(fields.headers), b"", coding)
 
-    def _read_framing(self, framing: list[Field]) -> None:
-        """Decide how long the body is, and what becomes of the connection."""
+    def _read_framing(self, framing: list[Field]) -> bytes:
+        """Decide how long the body is, and what becomes of the connection.
+
+        Return the body's content coding, empty if it has none.
+        """
         self.wants_continue = False
         minor = self.minor
         if len(framing) == 2 and minor:
@@ -195,7 +215,7 @@ class RequestReader:
                 if self._length > self._max_body_bytes:
                     raise self._body_too_long()
                 self.keep_alive = True
-                return
+                return b""
         try:
             by_name = framing_of(framing)
         except BadFields as error:
@@ -216,6 +236,7 @@ class RequestReader:
             if expect.lower() != b"100-continue":
                 raise RequestRefused(417, "header 'expect': expected '100-continue' or none")
             self.wants_continue = self._length > 0 or coding is not None
+        return by_name.get(CONTENT_ENCODING, b"")
 
     def _head_too_long(self, head: bytes | bytearray) -> RequestRefused:
         limit = self._max_head_bytes

@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._lost = False
         self._lingered = 0
         self._receiving = 0
+        self._late = 0  # bytes that came after the listener was asked to stop
 
     # What the loop calls
 
@@ -77,6 +78,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; wake the task once they make a request."""
         waiter = self._waiter
+        if self._shared.stopping:
+            self._late += len(data)
         if waiter is None or self._over:
             if self._over:
                 self._lingered += len(data)
@@ -98,7 +101,7 @@ class Connection(asyncio.Protocol):
         if self._request is not None or self._over:
             self._waiter = None
             waiter.set_result(None)
-        elif began:
+        elif began and reader.midway:  # an empty line begins nothing, and buys no time
             self._await_rest()
 
     def eof_received(self) -> bool:
@@ -243,7 +246,8 @@ class Connection(asyncio.Protocol):
         shared = self._shared
         reader = self._reader
         extra = b""
-        if not reader.keep_alive or (shared.stopping and not reader.held_bytes):
+        # Of a listener that stops, only what had begun to come before is still owed.
+        if not reader.keep_alive or (shared.stopping and reader.held_bytes <= self._late):
             close = True
             extra = CLOSE
         else:

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.transports.http.messages import HttpRequest
-from bridge.transports.http.request_reader import RequestReader, RequestRefused
+from bridge.transports.http.request_reader import (
+    MAX_EMPTY_LINES,
+    RequestReader,
+    RequestRefused,
+)
 
 HOST = b"Host: x\r\n"
 POST = b"POST / HTTP/1.1\r\n" + HOST
@@ -294,6 +298,43 @@ def test_empty_lines_before_a_request_are_skipped() -> None:
     found = everything([b"\r\n\r\n", b"\r", b"\n" + POST + b"\r\n\r\n" + POST + b"\r\n"])
 
     assert [("POST", "/", b"", 1, True)] * 2 == found
+
+
+def test_empty_lines_without_end_are_refused() -> None:
+    """A few are skipped before each request, however they come; more are no request."""
+    few = b"\r\n" * MAX_EMPTY_LINES
+
+    found = everything([few + POST + b"\r\n" + few, POST + b"\r\n" + few])
+
+    assert [("POST", "/", b"", 1, True)] * 2 == found
+    assert 400 == refusal(few + b"\r\n").status
+    assert 400 == refusal(few + b"\r\n" + POST + b"\r\n").status
+    cutter = reader()
+    for _ in range(MAX_EMPTY_LINES):
+        assert cutter.take(b"\r") is None
+        assert not cutter.midway
+        assert cutter.take(b"\n") is None
+    with pytest.raises(RequestRefused):
+        cutter.take(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("headers", "coding"),
+    [
+        (b"", b""),
+        (b"Content-Encoding: gzip\r\n", b"gzip"),
+        (b"content-encoding:\r\n", b""),
+        (b"CONTENT-ENCODING: br\r\nContent-Encoding: gzip\r\n", b"br, gzip"),
+    ],
+)
+def test_what_a_body_is_packed_in_is_noted(headers: bytes, coding: bytes) -> None:
+    """For whoever decodes the body; the header stays among the author's."""
+    request = one(POST + headers + b"Content-Length: 2\r\n\r\nab")
+
+    assert coding == request.coding
+    assert headers.count(b"\r\n") == [name for name, _ in request.headers].count(
+        b"content-encoding"
+    )
 
 
 def test_the_body_limit_holds_to_the_byte() -> None:

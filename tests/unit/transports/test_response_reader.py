@@ -217,3 +217,12 @@ def test_whatever_comes_is_an_answer_or_refused(garbage: bytes, cut: int) -> Non
         else:
             text = ""
         assert text == "" or text.isprintable()
+
+
+def test_the_content_coding_of_an_answer_is_its_authors() -> None:
+    """Nobody asked for one, so nobody undoes it; it is told to whoever reads the answer."""
+    response = reader().take(OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok")
+
+    assert response is not None
+    assert b"gzip" == response.header(b"content-encoding")
+    assert b"ok" == response.body
