@@ -46,6 +46,8 @@ class BrokerOptions(Options):
     """Hops a new event may take through replies before it is dropped."""
     max_body_bytes: Bytes = 8 * 1024 * 1024
     """Largest body that is taken, in requests and in replies; one byte more is refused."""
+    max_decompression_ratio: Annotated[int, Field(ge=1)] = 100
+    """How many times its size a gzip or deflate body may become; beyond 64 KiB it is 413."""
     retry_after_seconds: Seconds = 1.0
     """When senders shall come back after a 429."""
 
@@ -69,6 +71,8 @@ class Broker:
             default=default_broker(declared),
             retry_after_seconds=options.retry_after_seconds,
             metrics=lambda: exposition(self.counts()),
+            max_body_bytes=options.max_body_bytes,
+            max_decompression_ratio=options.max_decompression_ratio,
         )
         self._server = HttpServer(ingress, max_body_bytes=options.max_body_bytes)
 

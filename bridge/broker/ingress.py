@@ -16,6 +16,12 @@ from bridge.codecs import http as codec
 from bridge.core.errors import DecodeError, EventError, Overloaded
 from bridge.core.event import Event, Origin
 from bridge.transports.http import HttpRequest, HttpResponse
+from bridge.transports.http.decompression import (
+    ACCEPTED_CODINGS,
+    TooLarge,
+    UnknownCoding,
+    unpacked,
+)
 
 #: Longest body of an error.
 MAX_ERROR_BYTES = 768
@@ -40,8 +46,12 @@ class Ingress:
         default: str | None,
         retry_after_seconds: float,
         metrics: Callable[[], bytes],
+        max_body_bytes: int,
+        max_decompression_ratio: int,
     ) -> None:
         self._intake = intake
+        self._max_body_bytes = max_body_bytes
+        self._max_decompression_ratio = max_decompression_ratio
         self._addresses = {f"/{address}": address for address in addresses}
         if default is not None:
             self._addresses[""] = default
@@ -57,12 +67,18 @@ class Ingress:
             known = ", ".join(path or "/" for path in self._addresses)
             return _refusal(404, f"no broker on this path: expected {known}")
         try:
+            if request.coding:
+                request = unpacked(
+                    request, max_bytes=self._max_body_bytes, max_ratio=self._max_decompression_ratio
+                )
             self._intake.take(address, _events(request))
         except Overloaded as error:
             return _refusal(429, str(error), self._retry_after)
         except DecodeError as error:
             self._intake.refused_as_invalid()
-            return _refusal(400, str(error))
+            if isinstance(error, UnknownCoding):
+                return _refusal(415, str(error), ACCEPTED_CODINGS)
+            return _refusal(413 if isinstance(error, TooLarge) else 400, str(error))
         except EventError as error:
             return _refusal(400, str(error))
         return _ACCEPTED
