@@ -30,6 +30,7 @@ from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.sources.listener import Listener, ListenerOptions
 from bridge.transports.http import HttpRequest, HttpResponse
+from bridge.transports.http.decompression import ACCEPTED_CODINGS, TooLarge, UnknownCoding
 
 #: The longest body of an error; `knative.dev/eventing` v0.50.0 panics on one byte more.
 MAX_ERROR_BYTES = 768
@@ -122,6 +123,8 @@ class HttpSource:
 
     async def _deliver(self, request: HttpRequest) -> HttpResponse:
         handle = self._listener.take()
+        if request.coding:
+            request = self._listener.unpacked(request)
         origin = Origin("http", request.path, _wants_reply(request), request.headers)
         content_type = request.header(b"content-type")
         if codec.mode(content_type) is codec.Mode.BATCH:
@@ -193,8 +196,10 @@ def refusal(error: BridgeError, listener: Listener) -> HttpResponse:
         headers.append(retry_after)
     elif isinstance(error, UnsupportedFormat):
         status = 415
+        if isinstance(error, UnknownCoding):
+            headers.append(ACCEPTED_CODINGS)
     elif isinstance(error, DecodeError):
-        status = 400
+        status = 413 if isinstance(error, TooLarge) else 400
     else:
         status = 422
     text = str(error).encode("utf-8", "replace")

@@ -26,6 +26,7 @@ from bridge.transports.http import (
     cannot_listen,
     server_context,
 )
+from bridge.transports.http.decompression import unpacked
 
 log = structlog.get_logger()
 
@@ -43,7 +44,9 @@ class ListenerOptions(Options):
     max_in_flight: Annotated[int, Field(ge=1)] = 256
     """Requests under way at most; one more is answered 429."""
     max_body_bytes: Bytes = 8 * 1024 * 1024
-    """Largest body that is taken; one byte more is answered 413."""
+    """Largest body that is taken, also once it is unpacked; one byte more is answered 413."""
+    max_decompression_ratio: Annotated[int, Field(ge=1)] = 100
+    """How many times its size a gzip or deflate body may become; beyond 64 KiB it is 413."""
     max_receiving_bytes: Bytes = 256 * 1024 * 1024
     """What requests still arriving may hold together; one that goes beyond is answered 503."""
     max_head_bytes: Bytes = 64 * 1024
@@ -131,6 +134,18 @@ class Listener:
         self._deliveries.turn_away(status)
         if self._complaints is not None:
             self._complaints.of_request(status, text)
+
+    def unpacked(self, request: HttpRequest) -> HttpRequest:
+        """Return *request*, whose author packed its body, as it was before; or raise DecodeError.
+
+        TooLarge is 413 and UnknownCoding 415, with ACCEPTED_CODINGS, to whoever answers.
+        """
+        options = self._options
+        return unpacked(
+            request,
+            max_bytes=options.max_body_bytes,
+            max_ratio=options.max_decompression_ratio,
+        )
 
     async def booked(
         self,

@@ -35,6 +35,7 @@ from bridge.observe.ledger import Deliveries
 from bridge.protocols.seldon import BAD_DATA, INTERNAL_ERROR, ModelRefusal, error_body
 from bridge.sources.listener import Listener, ListenerOptions
 from bridge.transports.http import HttpRequest, HttpResponse
+from bridge.transports.http.decompression import ACCEPTED_CODINGS, TooLarge, UnknownCoding
 
 #: Where predictions are asked for: the wrapper's own path, and the external API's two.
 PREDICT: Final = "/predict"
@@ -116,6 +117,8 @@ class SeldonSource:
     async def _predict(self, request: HttpRequest, own: list[Header]) -> HttpResponse:
         """Return the answer; add to *own* the headers that an error shall carry too."""
         handle = self._listener.take()
+        if request.coding:
+            request = self._listener.unpacked(request)
         headers = request.headers
         puid = (request.header(PUID) or b"").decode("utf-8", "replace")
         is_event = request.header(b"ce-specversion") is not None
@@ -185,9 +188,11 @@ def refusal(error: BridgeError, listener: Listener, *headers: Header) -> HttpRes
     if isinstance(error, ModelRefusal):
         return _error(error.status, text, error.code, *headers)
     if isinstance(error, UnsupportedFormat):
+        if isinstance(error, UnknownCoding):
+            headers = (*headers, ACCEPTED_CODINGS)
         return _error(415, text, BAD_DATA, *headers)
     if isinstance(error, DecodeError):
-        return _error(400, text, BAD_DATA, *headers)
+        return _error(413 if isinstance(error, TooLarge) else 400, text, BAD_DATA, *headers)
     return _error(500, text, INTERNAL_ERROR, *headers)
 
 
