@@ -23,6 +23,7 @@ from bridge.core.payload import Body
 from bridge.core.ports import Context
 from bridge.core.usercode import UserCode, load_class
 from bridge.transformers import kserve, own, seldon
+from bridge.transformers.spelling import check_spelling
 
 
 class TransformerOptions(Options):
@@ -52,6 +53,7 @@ class UserTransformer:
     ) -> None:
         arguments = kserve.arguments(options.options, name)
         cls = load_class(options.type, folder, arguments=arguments)
+        check_spelling(cls)
         form = _form(cls, options.type)
         parameters = options.options
         if form is kserve:
