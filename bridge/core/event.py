@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.core.attributes import (
     CORE,
@@ -24,7 +24,53 @@ from bridge.core.attributes import (
     check_string,
     shown,
 )
+from bridge.core.errors import EventError
 from bridge.core.value import value
+
+
+@value
+class Record:
+    """The Kafka record that an event came in, as it was.
+
+    *timestamp_ms*: milliseconds since 1970-01-01 UTC, None where the record has none.
+    *headers* keep their names, their order, repeats and nulls.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp_ms: int | None = None
+
+    @property
+    def position(self) -> str:
+        """Where it is, for people: `topic/partition/offset`."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Delivery(Protocol):
+    """One event's place in a source that delivers it again itself, until it is settled.
+
+    *response* and *published*, how many sinks have it, are what earlier tries have made:
+    the next one goes on from there. *attempts*: tries so far, this one included.
+    *started_ns*: when the first one began, on the clock's wall time. *waiting*: whether it
+    waits for its turn just now.
+    """
+
+    response: Event | None
+    published: int
+    attempts: int
+    started_ns: int
+    waiting: bool
+
+    async def turn(self) -> None:
+        """Return when everything before this event, in the order that its source keeps, is out.
+
+        To be awaited before anything of the event leaves the process.
+        """
+        ...
 
 
 @value
@@ -33,13 +79,15 @@ class Origin:
 
     *headers*: the transport's own headers as they came (names in lower case), those of the
     event included. *path*: the HTTP path it arrived on. *wants_reply*: the sender asked for
-    a reply (`Prefer: reply`).
+    a reply (`Prefer: reply`). *record* and *delivery*: of an event from Kafka.
     """
 
     transport: str = "memory"
     path: str = ""
     wants_reply: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    record: Record | None = None
+    delivery: Delivery | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header called *name* (lower case), or None."""
@@ -178,12 +226,38 @@ class Event:
         return from_cloudevent(event)
 
 
+@value
+class Invalid(Event):
+    """A record that is refused for good before a pipeline looks at it; *error* says why.
+
+    Only the ledger and the dead letter see one. Its attributes tell where the record is.
+    """
+
+    error: EventError = field(default_factory=lambda: EventError("refused"), compare=False)
+
+    @classmethod
+    def of_record(cls, origin: Origin, error: EventError) -> Invalid:
+        """Return what stands for the record of *origin*, of which no event can be made."""
+        where = "" if origin.record is None else origin.record.position
+        attributes = {"specversion": "1.0", "id": where, "source": "/", "type": "invalid"}
+        data = None if origin.record is None else origin.record.value
+        return cls(attributes, data, origin, error)
+
+    @classmethod
+    def of_event(cls, event: Event, error: EventError) -> Invalid:
+        """Return *event* as one that is refused for good."""
+        return cls(event.attributes, event.data, event.origin, error)
+
+
 __all__ = [
     "CORE",
     "REQUIRED",
     "SPECVERSIONS",
+    "Delivery",
     "Event",
+    "Invalid",
     "Origin",
+    "Record",
     "check_attributes",
     "check_name",
     "check_string",
