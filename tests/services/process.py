@@ -112,6 +112,13 @@ class Process:
         self._running.send_signal(number)
         return self._running.wait(STOP_SECONDS)
 
+    def ended(self, seconds: float) -> int | None:
+        """Return its exit status once it ends by itself, None if it still runs after *seconds*."""
+        try:
+            return self._running.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     @property
     def name(self) -> str:
         """What to call it in an error."""
