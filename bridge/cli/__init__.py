@@ -22,6 +22,7 @@ from bridge.cli import (
     reference,
     run,
     send,
+    testing,
     trial,
     version,
 )
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("try")(trial.trial)
+app.command("test")(testing.run_tests)
 app.command("send")(send.send)
 app.command("display")(display.display)
 app.command("broker")(broker.broker)

@@ -1,4 +1,4 @@
-"""`bridge new NAME`: a folder that runs: a file, a transformer, a model, an event, a test."""
+"""`bridge new NAME`: a folder that runs: a file, a transformer, a model, an event, tests."""
 
 from __future__ import annotations
 
@@ -20,6 +20,32 @@ pipelines:
     transformer: {type: "transformer:Transformer"}
     model: {type: local, model: "model:Model"}
     response: {type: "NAME.response", source: "NAME"}
+""",
+    "bridge_test.yaml": """\
+# The tests of bridge.yaml: bridge test NAME/bridge.yaml
+tests:
+  - name: an event comes back doubled, by the model itself
+    event: {file: event.json}
+    expect:
+      reply:
+        attributes: {type: "NAME.response", source: "NAME"}
+        data: {rows: 1, predictions: [[2, 4, 6, 8]]}
+
+  - name: the transformer asks the model for every row, and counts them
+    event: {file: event.json, data: {instances: [[1, 2], [3, 4]]}}
+    model:
+      asked:
+        - data: {data: {ndarray: [[1, 2], [3, 4]]}}
+      answers:
+        - data: {data: {ndarray: [[0.5], [0.7]]}}
+    expect:
+      reply:
+        data: {rows: 2, predictions: [[0.5], [0.7]]}
+
+  - name: an event without instances is refused for good
+    event: {file: event.json, data: {}}
+    expect:
+      refused: {reason: transform, text: Transformer.preprocess}
 """,
     "transformer.py": '''\
 """What happens to a payload before and after the model."""
@@ -83,6 +109,7 @@ From the folder around this one:
 
 ```
 bridge check NAME/bridge.yaml
+bridge test NAME/bridge.yaml
 bridge try NAME/bridge.yaml NAME/event.json
 bridge run NAME/bridge.yaml
 bridge send http://127.0.0.1:8080 --file NAME/event.json --wait

@@ -53,11 +53,17 @@ def options(
             _show(name, reference.rows(name))
 
 
-def schema() -> None:
+def schema(
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Of a file of tests, which `bridge test` runs.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of the configuration file, for editors."""
     from bridge.app.reference import json_schema
+    from bridge.config.cases import CasesOptions
+    from bridge.config.reference import schema_of
 
-    show_json(json_schema())
+    show_json(schema_of(CasesOptions) if tests else json_schema())
 
 
 def _named(kind: str, names: Iterable[str]) -> list[str]:

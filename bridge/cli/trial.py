@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from bridge.cli.output import FAILED, Output, clean, console, plain, quiet_logs,
 from bridge.cli.run import File
 
 if TYPE_CHECKING:
+    from bridge.app import App
     from bridge.app.lines import Line
     from bridge.core.errors import BridgeError
     from bridge.core.event import Event
@@ -58,7 +59,7 @@ def trial(
     events = read_events(event)
     if len(events) != 1:
         raise ConfigError(f"{event}: {len(events)} events: expected one")
-    line = _line(loaded.lines, events[0], pipeline)
+    line = _line(loaded, events[0], pipeline)
     stages: list[dict[str, str]] = []
 
     def show(stage: str, text: str) -> None:
@@ -75,11 +76,35 @@ def trial(
         raise typer.Exit(FAILED)
 
 
-def _line(lines: Mapping[str, Line], event: Event, name: str | None) -> Line:
+def where(error: BridgeError, folder: Path) -> list[str]:
+    """Return the last line below *folder* that what *error* came from went through, if any.
+
+    That is the user's own line, whatever library it called.
+    """
+    import traceback
+
+    import bridge
+
+    ours = Path(bridge.__file__).parent
+    lines = []
+    raised: BaseException | None = error
+    while raised is not None:
+        for frame in traceback.extract_tb(raised.__traceback__):
+            path = Path(frame.filename)
+            theirs = folder in path.parents and "site-packages" not in path.parts
+            if theirs and ours not in path.parents:
+                lines.append(f"{path}:{frame.lineno}: {frame.line}")
+        raised = raised.__cause__
+    return lines[-1:]
+
+
+def _line(loaded: App, event: Event, name: str | None) -> Line:
     """Return the pipeline called *name*, or the first that takes *event*."""
+    from bridge.app.explanation import explain, in_words
     from bridge.config.problems import did_you_mean
     from bridge.core.errors import ConfigError
 
+    lines = loaded.lines
     if name is not None:
         if name not in lines:
             raise ConfigError(f"no pipeline '{name}'{did_you_mean(name, sorted(lines))}")
@@ -89,7 +114,8 @@ def _line(lines: Mapping[str, Line], event: Event, name: str | None) -> Line:
             return line
     raise ConfigError(
         f"no pipeline takes the event (type '{event.type}', source '{event.source}'): "
-        f"try one all the same with --pipeline ({', '.join(sorted(lines))})"
+        f"try one all the same with --pipeline ({', '.join(sorted(lines))})\n"
+        + in_words(explain(lines.values(), loaded.options, event, by_path=False))
     )
 
 
@@ -112,7 +138,7 @@ async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
                 event, lambda stage, body: _stage(show, stage, body)
             )
         except BridgeError as error:
-            show(_verdict(error), "\n".join((str(error), *_where(error, folder))))
+            show(_verdict(error), "\n".join((str(error), *where(error, folder))))
             return True
     if response is None:
         show("filtered", "a transformer had nothing to say about this event")
@@ -128,28 +154,6 @@ def _verdict(error: BridgeError) -> str:
     if isinstance(error, Unavailable):
         return f"not now ({error.reason}): it would be delivered again"
     return f"refused for good ({error.reason})"
-
-
-def _where(error: BridgeError, folder: Path) -> list[str]:
-    """Return the last line below *folder* that what *error* came from went through, if any.
-
-    That is the user's own line, whatever library it called.
-    """
-    import traceback
-
-    import bridge
-
-    ours = Path(bridge.__file__).parent
-    lines = []
-    raised: BaseException | None = error
-    while raised is not None:
-        for frame in traceback.extract_tb(raised.__traceback__):
-            path = Path(frame.filename)
-            theirs = folder in path.parents and "site-packages" not in path.parts
-            if theirs and ours not in path.parents:
-                lines.append(f"{path}:{frame.lineno}: {frame.line}")
-        raised = raised.__cause__
-    return lines[-1:]
 
 
 def _stage(show: Show, stage: str, body: Body) -> None:

@@ -118,13 +118,17 @@ def schema(kinds: Kinds) -> dict[str, Any]:
     root = defs[names[FileOptions]]
     for cls in classes:
         defs.pop(names[cls])
-    complete = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **root,
-        "title": "inference-bridge",
-        "$defs": {**defs, **made},
-    }
-    return _with_variables(complete)
+    return _complete({**root, "$defs": {**defs, **made}}, "inference-bridge")
+
+
+def schema_of(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a file that is all of one class, such as tests."""
+    return _complete(options.model_json_schema(), "inference-bridge: tests")
+
+
+def _complete(schema: Mapping[str, Any], title: str) -> dict[str, Any]:
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return _with_variables({"$schema": dialect, **schema, "title": title})
 
 
 def _rows(

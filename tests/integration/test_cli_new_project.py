@@ -26,6 +26,14 @@ def test_the_file_passes_check(folder):
     assert (0, "mine/bridge.yaml: no mistakes in 1 pipeline: mine\n") == (ended.status, ended.out)
 
 
+def test_its_tests_of_the_configuration_pass(folder):
+    """`bridge test`, the model itself included, without a change."""
+    ended = bridge("test", "mine/bridge.yaml", folder=folder)
+
+    assert (0, "") == (ended.status, ended.err)
+    assert "3 tests: 3 passed" == ended.out.splitlines()[-1]
+
+
 def test_the_event_goes_through_every_stage(folder):
     """Transformer, model, transformer, response."""
     ended = bridge("try", "mine/bridge.yaml", "mine/event.json", folder=folder)
@@ -72,6 +80,6 @@ def test_the_readme_names_files_that_are_there(folder):
     """And commands that are."""
     readme = (folder / "mine" / "README.md").read_text()
 
-    assert {"check", "try", "run", "send"} == set(re.findall(r"(?m)^bridge (\w+)", readme))
+    assert {"check", "test", "try", "run", "send"} == set(re.findall(r"(?m)^bridge (\w+)", readme))
     for file in re.findall(r"mine/[\w.]+", readme):
         assert (folder / Path(file)).is_file()

@@ -170,13 +170,15 @@ def test_a_payload_that_is_no_text_is_shown_in_hexadecimal(bridge, file):
 
 
 def test_an_event_that_no_pipeline_takes_is_a_mistake_of_the_command(bridge, file):
-    """What it would have needed is said, and how to try all the same."""
+    """What each pipeline would have needed is said, and how to try all the same."""
     ended = bridge("try", file, event(file, 1, "other"))
 
     assert 2 == ended.status
     assert (
         "no pipeline takes the event (type 'other', source 's'): "
-        "try one all the same with --pipeline (raw, small)\n" == ended.err
+        "try one all the same with --pipeline (raw, small)\n"
+        "small: filter.attributes.type: is 'other', expected 'small.request'\n"
+        "raw: filter.attributes.type: is 'other', expected 'raw.request'\n" == ended.err
     )
 
 
