@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bridge import models, sinks, sources
@@ -18,6 +19,8 @@ from bridge.core.errors import ConfigError
 from bridge.core.event import Event
 from bridge.core.filters import Predicate, compile_attributes, compile_filters
 from bridge.core.ports import Component, Handler, Model, Sink
+from bridge.runtime.claims import ClaimStore
+from bridge.runtime.failures import ErrorEvents, teller
 from bridge.runtime.guard import GuardedModel, GuardedSink
 from bridge.runtime.middleware import handler
 from bridge.runtime.pipeline import Pipeline, Timings
@@ -61,15 +64,18 @@ class _Builder:
     def line(self) -> Line | None:
         options, parts, before = self._options, self._parts, len(self._parts.problems)
         source = self._chosen(("source",), sources.TYPES, "sources", Options)
+        stores = self._claim_stores()
         transformer = self._transformer()
         model = self._model()
         targets = [self._sink(("sinks", index)) for index in range(len(options.sinks))]
         letter = self._sink(("dead_letter",)) if options.dead_letter is not None else None
         accepts = self._filter()
         passes = options.model is None and options.transformer is None
-        respond = None
+        answers = source is not None and bool(getattr(source.cls, "answers", False))
+        respond = tell_by = None
         if not passes or "response" in options.model_fields_set:
             respond = self._respond(options.response, accepts)
+            tell_by = self._error_respond(options.response, accepts, answers=answers)
         elif not targets and parts.platform.sink_url is None:
             parts.problem(
                 self._path, "nothing to do: expected a model, a transformer, sinks, or K_SINK"
@@ -82,7 +88,6 @@ class _Builder:
             )
         if len(parts.problems) > before or source is None:
             return None
-        answers = bool(getattr(source.cls, "answers", False))
         ledger = parts.ledger.pipeline(self._name)
         ledger.deadline_seconds = options.deadline_seconds
         pipeline = Pipeline(
@@ -94,6 +99,7 @@ class _Builder:
                 model=ledger.step("model"),
                 postprocess=ledger.step("postprocess"),
                 publish=ledger.step("publish"),
+                **({"claim_check": ledger.step("claim_check")} if stores else {}),
             ),
             preprocess=transformer if transformer and transformer.has_preprocess else None,
             model=model,
@@ -102,8 +108,15 @@ class _Builder:
             sinks=tuple(target for target in targets if target is not None),
             fallback=None if targets or answers else self._k_sink(),
             reply_always=answers or options.reply == "always",
+            expires=options.expired == "filter",
+            claim_stores=stores,
             overrides=parts.platform.extensions,
         )
+        error_events = None
+        if tell_by is not None:
+            full = options.response.error_detail == "full"
+            tell = teller(tell_by, pipeline=self._name, full=full)
+            error_events = ErrorEvents(tell=tell, deliver=pipeline.deliver)
         return Line(
             name=self._name,
             path=self._path,
@@ -119,6 +132,7 @@ class _Builder:
                 dead_letter_sink=letter,
                 deadline_seconds=options.deadline_seconds,
                 clock=parts.clock,
+                error_events=error_events,
                 debug=parts.debug,
             ),
         )
@@ -134,6 +148,19 @@ class _Builder:
             around=around,
             problems=self._parts.problems,
         )
+
+    def _claim_stores(self) -> tuple[ClaimStore, ...]:
+        """Return the stores that events may refer to, none where the file names none."""
+        options = self._options.claim_check
+        built = []
+        for index, store in enumerate(options.stores if options is not None else ()):
+            name = f"claim_check.stores.{index}"
+            path = (*self._path, "claim_check", "stores", index)
+            made: ClaimStore | None = self._parts.make(path, ClaimStore, store)
+            if made is not None:
+                self._components[name] = made
+                built.append(made)
+        return tuple(built)
 
     def _transformer(self) -> UserTransformer | None:
         if self._options.transformer is None:
@@ -194,10 +221,13 @@ class _Builder:
         from bridge.config.options import ClientTlsOptions
         from bridge.sinks.http import HttpSink, HttpSinkOptions
 
-        tls = ClientTlsOptions(ca_certs=platform.ca_certs)
-        sink: Sink | None = self._parts.make(
-            (*self._path, "k_sink"), HttpSink, HttpSinkOptions(url=platform.sink_url, tls=tls)
+        bundles = platform.trust_folder if Path(platform.trust_folder).is_dir() else None
+        options = HttpSinkOptions(
+            url=platform.sink_url,
+            tls=ClientTlsOptions(ca_certs=platform.ca_certs, ca_folder=bundles),
+            token_file=None if platform.audience is None else platform.token_file,
         )
+        sink: Sink | None = self._parts.make((*self._path, "k_sink"), HttpSink, options)
         if sink is not None:
             self._components["k_sink"] = sink
         return sink
@@ -220,11 +250,43 @@ class _Builder:
         return _all(predicates)
 
     def _respond(self, options: ResponseOptions, accepts: Predicate | None) -> Respond | None:
-        """Return what makes the responses; a response that would come back is a problem."""
-        parts = self._parts
+        """Return what makes the responses, None where what is wrong with them is told."""
         path = (*self._path, "response")
+        return self._responder("response", options.type_template(), options, accepts, path)
+
+    def _error_respond(
+        self, options: ResponseOptions, accepts: Predicate | None, *, answers: bool
+    ) -> Respond | None:
+        """Return what makes the error events, None where there are none."""
+        if options.error_type is None:
+            return None
+        path = (*self._path, "response", "error_type")
+        if answers:
+            self._parts.problem(
+                path,
+                f"a {self._options.source['type']} source answers its callers with the error "
+                "itself: expected none",
+            )
+            return None
+        if options.error_type == options.type_template():
+            self._parts.problem(
+                path, "nobody could tell an error event from a response: expected another type"
+            )
+            return None
+        return self._responder("error event", options.error_type, options, accepts, path)
+
+    def _responder(
+        self,
+        what: str,
+        type_: str,
+        options: ResponseOptions,
+        accepts: Predicate | None,
+        path: KeyPath,
+    ) -> Respond | None:
+        """Return what makes the events of a type; one that would come back is a problem."""
+        parts = self._parts
         name, namespace = options.name or self._name, parts.platform.namespace
-        type_, source = options.type_template(), options.source_template()
+        source = options.source_template()
         extensions = {**options.extensions, **parts.platform.extensions}
         try:
             fixed_type, fixed_source = (
@@ -236,7 +298,7 @@ class _Builder:
                 if accepts(Event({"specversion": "1.0", **sample, **extensions})):
                     parts.problem(
                         path,
-                        "the response would be taken for a request: the pipeline's own filter "
+                        f"the {what} would be taken for a request: the pipeline's own filter "
                         f"accepts type '{fixed_type}' from '{fixed_source}'",
                     )
             return responder(
@@ -245,6 +307,7 @@ class _Builder:
                 clock=parts.clock,
                 specversion=None if options.specversion == "request" else options.specversion,
                 extensions=extensions,
+                correlate=options.correlate,
                 accepts=None if known else accepts,
             )
         except ConfigError as error:

@@ -8,7 +8,7 @@ these classes, so they are the documentation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
@@ -72,6 +72,8 @@ class ClientTlsOptions(Options):
     """File of PEM certificates to trust instead of the system's."""
     ca_certs: str | None = None
     """PEM certificates themselves, to trust beside the system's (Knative's K_CA_CERTS)."""
+    ca_folder: str | None = None
+    """Folder of files with PEM certificates to trust beside the system's (trust bundles)."""
     cert_file: str | None = None
     """File with our own PEM certificate chain, for mutual TLS."""
     key_file: str | None = None
@@ -98,6 +100,18 @@ class HttpClientOptions(Options):
     """Certificates, for `https://`."""
     proxy_url: str | None = None
     """HTTP proxy to go through."""
+    proxy_password_file: str | None = None
+    """File with the password of the user that `proxy_url` names."""
+    token: SecretStr | None = None
+    """Token to present: `Authorization: Bearer …`."""
+    token_file: str | None = None
+    """File with the token to present, read again when it changes."""
+    password_file: str | None = None
+    """File with the password of the user that `url` names, read again when it changes."""
+    headers: Mapping[str, SecretStr] = {}
+    """Headers to send along, such as an API key."""
+    header_files: Mapping[str, str] = {}
+    """Headers to send along, each from a file, read again when it changes."""
     connections: Annotated[int, Field(ge=1)] = 64
     """Open connections at most; callers beyond wait for a free one."""
     connect_timeout_seconds: Seconds = 5.0

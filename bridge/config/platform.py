@@ -1,8 +1,8 @@
 """What the platform says through the environment: Knative's conventions, as typed values.
 
 They are defaults of the file's options and never a second way to write one.
-Source: knative.dev/eventing, pkg/apis/sources/v1/sinkbinding_lifecycle.go and
-pkg/adapter/v2/config.go; PORT: Knative Serving runtime contract.
+Source: knative.dev/eventing, pkg/apis/sources/v1/sinkbinding_lifecycle.go,
+pkg/adapter/v2/config.go and pkg/eventingtls; PORT: Knative Serving runtime contract.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from bridge.config.pipeline import check_extension
 from bridge.core.errors import ConfigError
 from bridge.core.event import shown
 
+#: Where a SinkBinding mounts the token that K_SINK is to be shown, where it wants one.
+OIDC_TOKEN_FILE = "/oidc/token"  # noqa: S105  # a path, and no token
+
+#: Where Knative mounts the cluster's trust bundles: certificates to trust.
+TRUST_BUNDLE_FOLDER = "/knative-custom-certs"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
@@ -25,7 +31,9 @@ class Platform:
     *port* (PORT): where to listen. *sink_url* (K_SINK): where responses go that nobody waits
     for. *extensions* (K_CE_OVERRIDES): set on every event that goes out. *ca_certs*
     (K_CA_CERTS): PEM certificates to trust for the sink, beside the system's. *namespace*
-    (NAMESPACE): where this runs.
+    (NAMESPACE): where this runs. *audience* (K_AUDIENCE): whom the token in *token_file* is for;
+    with one, the sink is shown that token. *trust_folder*: what is trusted for the sink as well,
+    where it exists.
     """
 
     port: int | None = None
@@ -33,6 +41,9 @@ class Platform:
     extensions: Mapping[str, str] = field(default_factory=dict)
     ca_certs: str | None = field(default=None, repr=False)
     namespace: str | None = None
+    audience: str | None = None
+    token_file: str = OIDC_TOKEN_FILE
+    trust_folder: str = TRUST_BUNDLE_FOLDER
 
 
 def platform(environ: Mapping[str, str]) -> Platform:
@@ -58,6 +69,7 @@ def platform(environ: Mapping[str, str]) -> Platform:
         extensions=read("K_CE_OVERRIDES", _extensions) or {},
         ca_certs=read("K_CA_CERTS", _certificates),
         namespace=read("NAMESPACE", str),
+        audience=read("K_AUDIENCE", str),
     )
     if problems:
         raise ConfigError("\n".join(problems))

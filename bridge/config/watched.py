@@ -45,7 +45,7 @@ class WatchedFile(Generic[T]):
         self._option = option
         self._clock = clock
         self._look_at = clock.monotonic() + LOOK_SECONDS
-        self._seen = self._mark()
+        self._seen = mark(self._file)
         self._value = self._read()
         #: How often the content has changed since building.
         self.changes = 0
@@ -60,10 +60,10 @@ class WatchedFile(Generic[T]):
         if now < self._look_at:
             return self._value
         self._look_at = now + LOOK_SECONDS
-        mark = self._mark()
-        if mark == self._seen:
+        seen = mark(self._file)
+        if seen == self._seen:
             return self._value
-        self._seen = mark
+        self._seen = seen
         try:
             self._value = self._read()
         except ConfigError as error:
@@ -72,14 +72,6 @@ class WatchedFile(Generic[T]):
             self.changes += 1
             log.info("file read again", option=self._option, file=str(self._file))
         return self._value
-
-    def _mark(self) -> tuple[int, int, int] | None:
-        """Return what tells one content from another without reading it; None for no file."""
-        try:
-            stat = self._file.stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def _read(self) -> T:
         try:
@@ -96,6 +88,15 @@ class WatchedFile(Generic[T]):
 
     def _unusable(self, cause: str) -> ConfigError:
         return ConfigError(f"{self._option} '{self._file}': {cause}")
+
+
+def mark(file: Path) -> tuple[int, int, int] | None:
+    """Return what tells one content of *file* from another without reading it; None: no file."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def secret(content: bytes) -> str:

@@ -27,9 +27,10 @@ from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
 from bridge.transports.http import http_client, retry_after_seconds
 from bridge.transports.http.client import check_line
+from bridge.transports.http.credentials import check_not_own, sent_names
 
 if TYPE_CHECKING:
-    from bridge.protocols.port import RestProtocol
+    from bridge.protocols.port import Headers, RestProtocol
 
 #: Longest pause that a model's Retry-After can ask of us.
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
@@ -56,11 +57,13 @@ class RestModel:
     Options = RestModelOptions
 
     def __init__(self, options: RestModelOptions, *, clock: Clock | None = None) -> None:
-        """Raise ConfigError for a URL, a path or a certificate that cannot work."""
+        """Raise ConfigError for a URL, a path, a header or a certificate that cannot work."""
         self._options = options
         self._clock = clock or SystemClock()
         self._protocol = _protocol(options.protocol)
-        self._client = http_client(options)
+        self._client = http_client(options, clock=self._clock)
+        own = {name for name, _ in self._example()[0]}
+        check_not_own(options, own.__contains__, "the protocol's")
         path = self._protocol.path(options.name) if options.path is None else options.path
         self._target = _target(options.url, path)
         self._probe = _target(options.url, self._protocol.probe_path(options.name))
@@ -117,15 +120,22 @@ class RestModel:
             raise Unavailable(f"{self._who} answered {answer.status} to its health check")
 
     def describe(self) -> str:
-        """Return the request that one event becomes, but for the query: it may hold a secret."""
-        request = Request(payload=Body(b"", JSON), id="<the event's puid>")
-        headers, _ = self._protocol.call(request)
-        lines = [
-            f"POST {self._target.partition('?')[0]} HTTP/1.1",
-            f"host: {_host(self._options.url)}",
-        ]
+        """Return the request that one event becomes.
+
+        But for what may be a secret: the query, and the values of configured headers.
+        """
+        headers, _ = self._example()
+        configured = sent_names(self._options)
+        lines = [f"POST {self._target.partition('?')[0]} HTTP/1.1"]
+        if b"host" not in configured:
+            lines.append(f"host: {_host(self._options.url)}")
+        lines += [f"{name.decode()}: ***" for name in configured]
         lines += [f"{name.decode()}: {value.decode()}" for name, value in headers]
         return "\n".join((*lines, "", "<the event's data, or what preprocess made of it>"))
+
+    def _example(self) -> tuple[Headers, bytes]:
+        """Return the call that an event without a payload makes."""
+        return self._protocol.call(Request(payload=Body(b"", JSON), id="<the event's puid>"))
 
     def _named(self, error: BridgeError) -> NoReturn:
         """Raise what the transport raised again, which has the URL, with the model in front."""

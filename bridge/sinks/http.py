@@ -7,18 +7,16 @@ which are never followed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Self
-
-from pydantic import SecretStr
 
 from bridge.codecs import http as codec
 from bridge.config.options import HttpClientOptions, Seconds
-from bridge.core.errors import ConfigError, Rejected, Unavailable
+from bridge.core.clock import Clock
+from bridge.core.errors import Rejected, Unavailable
 from bridge.core.event import Event, shown
 from bridge.transports.http import http_client, retry_after_seconds
 from bridge.transports.http.client import BaseUrl
-from bridge.transports.http.writing import check_headers
+from bridge.transports.http.credentials import check_not_own
 
 
 class HttpSinkOptions(HttpClientOptions):
@@ -28,8 +26,6 @@ class HttpSinkOptions(HttpClientOptions):
     """Form of the event; `auto` is binary unless an attribute would need percent-encoding."""
     timeout_seconds: Seconds = 30.0
     """Longest wait for the receiver's answer."""
-    headers: Mapping[str, SecretStr] = {}
-    """Headers to send along, such as `Authorization`."""
 
 
 class HttpSink:
@@ -37,21 +33,11 @@ class HttpSink:
 
     Options = HttpSinkOptions
 
-    def __init__(self, options: HttpSinkOptions) -> None:
+    def __init__(self, options: HttpSinkOptions, *, clock: Clock | None = None) -> None:
         """Raise ConfigError for a URL, a header or a certificate that cannot work."""
         self._options = options
-        self._client = http_client(options)
-        self._headers = [
-            (name.lower().encode(), value.get_secret_value().encode())
-            for name, value in options.headers.items()
-        ]
-        try:
-            check_headers(self._headers)
-        except ValueError as error:
-            raise ConfigError(f"headers: {error}") from error
-        own = [name.decode() for name, _ in self._headers if _is_the_events(name)]
-        if own:
-            raise ConfigError(f"headers: '{own[0]}' is the event's own: expected another header")
+        self._client = http_client(options, clock=clock)
+        check_not_own(options, _is_the_events, "the event's")
         self._who = f"sink {BaseUrl(options.url).shown('')}"
 
     async def __aenter__(self) -> Self:
@@ -73,7 +59,7 @@ class HttpSink:
         response = await self._client.request(
             "POST",
             "",
-            [*headers, *self._headers],
+            headers,
             body,
             timeout_seconds=self._options.timeout_seconds,
         )

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.config.options import HttpClientOptions
+from bridge.config.watched import LOOK_SECONDS
+from bridge.core.clock import Clock
 from bridge.core.errors import DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http import HttpClient, HttpRequest, HttpResponse, http_client
+from tests.fakes import FakeClock
 from tests.fakes_http import SECONDS, FarEnd, Held, Proxy, far_end, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -26,10 +32,11 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(Proxy()) if request.param == "proxied" else None
 
-        async def enter(url: str, **options: object) -> HttpClient:
+        async def enter(url: str, clock: Clock | None = None, **options: object) -> HttpClient:
             if proxy is not None:
                 options["proxy_url"] = proxy.url
-            client = http_client(HttpClientOptions.model_validate({"url": url, **options}))
+            checked = HttpClientOptions.model_validate({"url": url, **options})
+            client = http_client(checked, clock=clock)
             return await stack.enter_async_context(client)
 
         yield enter
@@ -409,20 +416,98 @@ async def test_a_virtual_host_stands_in_place_of_ours(make: Make) -> None:
     assert hosts == [b"iris.example.com"]
 
 
-async def test_the_password_of_the_url_is_sent(make: Make) -> None:
-    """As Basic credentials, unless the caller brings its own."""
+#: A header of each kind of credentials, by the options that give it; `{}` is the URL's host.
+CREDENTIALS = [
+    ({"url": "http://user:p%40ss@{}"}, b"authorization", b"Basic dXNlcjpwQHNz"),
+    ({"url": "http://user@{}", "password_file": "p@ss"}, b"authorization", b"Basic dXNlcjpwQHNz"),
+    ({"token": "t.o-k"}, b"authorization", b"Bearer t.o-k"),
+    ({"token_file": "t.o-k\n"}, b"authorization", b"Bearer t.o-k"),
+    ({"headers": {"X-Key": "k"}}, b"x-key", b"k"),
+    ({"header_files": {"X-Key": "k\n"}}, b"x-key", b"k"),
+]
+
+
+def in_files(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Return *options* with the contents of files written to *folder*, and their paths instead."""
+
+    def written(name: str, content: str) -> str:
+        (folder / name).write_text(content)
+        return str(folder / name)
+
+    files = {name: written(name, options[name]) for name in options if name.endswith("_file")}
+    headers = {
+        name: written(name, content) for name, content in options.get("header_files", {}).items()
+    }
+    return {**options, **files, **({"header_files": headers} if headers else {})}
+
+
+@pytest.mark.parametrize(("options", "name", "value"), CREDENTIALS)
+async def test_credentials_are_sent_with_every_request(
+    make: Make, tmp_path: Path, options: dict[str, Any], name: bytes, value: bytes
+) -> None:
+    """Once, and in place of a header of that name that the caller has from wherever."""
     held = Held()
     held.go.set()
     async with serving(held) as server:
-        client = await make(f"http://user:p%40ss@127.0.0.1:{server.port}")
+        given = {"url": "http://{}", **in_files(tmp_path, options)}
+        given["url"] = given["url"].format(f"127.0.0.1:{server.port}")
+        client = await make(**given)
 
         await get(client)
-        await client.request(
-            "GET", "/", ((b"authorization", b"Bearer x"),), b"", timeout_seconds=SECONDS
-        )
+        for theirs in ((name, b"theirs"), (b"x-other", b"theirs")):
+            await client.request("POST", "/", (theirs,), b"", timeout_seconds=SECONDS)
 
-    sent = [request.header(b"authorization") for request in held.requests]
-    assert sent == [b"Basic dXNlcjpwQHNz", b"Bearer x"]
+    sent = [[v for n, v in request.headers if n == name] for request in held.requests]
+    assert sent == [[value]] * 3
+    assert held.requests[2].header(b"x-other") == b"theirs"
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        ({"token_file": "old"}, "token_file"),
+        ({"url": "http://user@{}", "password_file": "old"}, "password_file"),
+        ({"header_files": {"authorization": "old"}}, "authorization"),
+    ],
+)
+async def test_a_changed_credential_is_sent_from_the_next_look_on(
+    make: Make, tmp_path: Path, options: dict[str, Any], file: str
+) -> None:
+    """Without a restart; what no header can carry is passed over, and told once."""
+    clock, held = FakeClock(), Held()
+    held.go.set()
+    async with serving(held) as server:
+        given = {"url": "http://{}", **in_files(tmp_path, options)}
+        given["url"] = given["url"].format(f"127.0.0.1:{server.port}")
+        client = await make(**given, clock=clock)
+
+        with capture_logs() as lines:
+            for content in ("old", "new", "bad\r\nx-injected: 1", "newest"):
+                (tmp_path / file).write_text(content)
+                clock.now += LOOK_SECONDS
+                await get(client)
+
+    sent = [request.header(b"authorization") or b"" for request in held.requests]
+    assert sent[1] == sent[2]
+    assert len(set(sent)) == 3
+    assert [] == [r for r in held.requests if r.header(b"x-injected")]
+    assert ["warning"] == [one["log_level"] for one in lines if one["log_level"] != "info"]
+    assert "injected" not in str(lines)
+
+
+async def test_a_configured_host_is_asked_for(make: Make) -> None:
+    """An ingress is asked by it, whatever the address, and whatever the caller says."""
+    held = Held()
+    held.go.set()
+    async with serving(held) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        client = await make(url, headers={"Host": "iris.example.com"})
+
+        await get(client)
+        await client.request("GET", "/", ((b"host", b"x"),), b"", timeout_seconds=SECONDS)
+
+    hosts = [[v for n, v in request.headers if n == b"host"] for request in held.requests]
+    assert hosts == [[b"iris.example.com"]] * 2
 
 
 async def test_ping_tells_whether_somebody_listens(make: Make) -> None:

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import Protocol, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bridge.config.options import HttpClientOptions
+from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http.client_connection import Stale, TimeIsUp
+from bridge.transports.http.credentials import Credentials
 from bridge.transports.http.messages import HttpResponse
 from bridge.transports.http.pool import Pool
-from bridge.transports.http.tls import client_context
+from bridge.transports.http.tls import client_context, tell_of_certificates
 from bridge.transports.http.writing import request_head
 
 #: Request lines remembered by one client, at most.
@@ -51,8 +52,9 @@ class HttpClient(Protocol):
         """Return the far end's answer, whatever its status.
 
         *target* is what stands in the request line: a path that starts with `/`, with its
-        query; empty means that of the client's URL. *timeout_seconds* covers all of it: the
-        wait for a free connection, connecting, and the answer to its last byte.
+        query; empty means that of the client's URL. *headers* have their names in lower
+        case; a configured one stands in place of theirs. *timeout_seconds* covers all of it:
+        the wait for a free connection, connecting, and the answer to its last byte.
 
         Raise Unavailable when there was no answer, or garbage; DeadlineExceeded when the
         time was up; Rejected when the answer is longer than `max_response_bytes`. Each
@@ -67,31 +69,37 @@ class HttpClient(Protocol):
         ...
 
 
-def http_client(options: HttpClientOptions) -> HttpClient:
+def http_client(options: HttpClientOptions, *, clock: Clock | None = None) -> HttpClient:
     """Return the client for *options*: the raw one, or aiohttp's where a proxy is set.
 
-    Raise ConfigError for a URL or a certificate that cannot work.
+    Files of certificates and credentials are read again when they change, as *clock* tells.
+    Raise ConfigError for a URL, a certificate or credentials that cannot work.
     """
     if options.proxy_url is not None:
         from bridge.transports.http.proxied import ProxiedHttpClient
 
-        return ProxiedHttpClient(options)
-    return PooledHttpClient(options)
+        return ProxiedHttpClient(options, clock=clock)
+    if options.proxy_password_file is not None:
+        raise ConfigError("proxy_password_file without proxy_url: expected both, or neither")
+    return PooledHttpClient(options, clock=clock)
 
 
 class PooledHttpClient:
     """The raw client. One a far end; the promises are those of HttpClient."""
 
-    def __init__(self, options: HttpClientOptions) -> None:
+    def __init__(self, options: HttpClientOptions, *, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
         self._options = options
         self._base = base = BaseUrl(options.url)
-        self._tls = client_context(options.tls) if base.scheme == "https" else None
+        self._credentials = Credentials(options, base.parts, clock)
+        self._tls = client_context(options.tls, clock=clock) if base.scheme == "https" else None
         self._starts: dict[tuple[str, str], bytes] = {}
         self._pool: Pool | None = None
 
     async def __aenter__(self) -> Self:
         """Make the pool; no connection yet."""
         options = self._options
+        tell_of_certificates(self._tls)
         self._pool = Pool(
             self._base.host,
             self._base.port,
@@ -174,16 +182,17 @@ class PooledHttpClient:
         start = self._starts.get((method, target))
         if start is None:
             start = self._start(method, target)
-        authorization = self._base.authorization
-        if authorization is not None and all(name != b"authorization" for name, _ in headers):
-            headers = [(b"authorization", authorization), *headers]
-        return request_head(start, headers, length)
+        credentials = self._credentials
+        if not credentials.names:
+            return request_head(start, headers, length)
+        return request_head(start, credentials.others(headers), length, credentials.lines())
 
     def _start(self, method: str, target: str) -> bytes:
         """Return the request line and Host, and remember them."""
         check_line(method, target)
         at = target or self._base.target
-        start = f"{method} {at} HTTP/1.1\r\nhost: {self._base.authority}\r\n".encode()
+        host = self._credentials.host or self._base.authority.encode()
+        start = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), at.encode(), host)
         if len(self._starts) >= MAX_STARTS:
             self._starts.clear()
         self._starts[method, target] = start
@@ -194,7 +203,7 @@ class BaseUrl:
     """The URL of a far end, taken apart once; raise ConfigError where it is none."""
 
     def __init__(self, url: str) -> None:
-        parts = _split(url)
+        self.parts = parts = _split(url)
         self.scheme = parts.scheme
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if self.scheme == "https" else 80)
@@ -203,10 +212,6 @@ class BaseUrl:
         self.origin = f"{self.scheme}://{self.authority}"
         path = parts.path or "/"
         self.target = f"{path}?{parts.query}" if parts.query else path
-        self.authorization: bytes | None = None
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self.authorization = b"Basic " + b64encode(pair.encode())
 
     def shown(self, target: str) -> str:
         """Return the URL of *target* for an error: no password, no query."""

@@ -13,14 +13,18 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote
 
 from bridge.config.options import HttpClientOptions
+from bridge.config.watched import WatchedFile, secret
+from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http.client import BaseUrl, check_line
 from bridge.transports.http.client_connection import in_words
+from bridge.transports.http.credentials import Credentials
 from bridge.transports.http.messages import HttpResponse
 from bridge.transports.http.names import FRAMING_NAMES
-from bridge.transports.http.tls import client_context
+from bridge.transports.http.tls import client_context, tell_of_certificates
 from bridge.transports.http.writing import check_headers
 
 if TYPE_CHECKING:
@@ -33,11 +37,13 @@ MAX_HEAD_BYTES = 64 * 1024
 class ProxiedHttpClient:
     """aiohttp's client through a proxy. The promises are those of HttpClient."""
 
-    def __init__(self, options: HttpClientOptions) -> None:
+    def __init__(self, options: HttpClientOptions, *, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
         self._options = options
-        self._base = BaseUrl(options.url)
-        self._proxy = _proxy(options.proxy_url)
-        self._tls = client_context(options.tls) if self._base.scheme == "https" else None
+        self._base = base = BaseUrl(options.url)
+        self._proxy = _Proxy(options, clock)
+        self._credentials = Credentials(options, base.parts, clock)
+        self._tls = client_context(options.tls, clock=clock) if base.scheme == "https" else None
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
 
@@ -46,6 +52,7 @@ class ProxiedHttpClient:
         import aiohttp
 
         options = self._options
+        tell_of_certificates(self._tls)
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=options.connections,
@@ -86,11 +93,8 @@ class ProxiedHttpClient:
         where = self._base.shown(target)
         session = self._entered()
         sent = CIMultiDict[str]()
-        if self._base.authorization is not None:
-            sent["authorization"] = self._base.authorization.decode()
-            if any(name == b"authorization" for name, _ in headers):
-                del sent["authorization"]
-        for name, value in headers:
+        credentials = self._credentials
+        for name, value in (*credentials.headers(), *credentials.others(headers)):
             sent.add(name.decode(), _text(name, value))
         try:
             async with (
@@ -100,7 +104,8 @@ class ProxiedHttpClient:
                     URL(self._base.origin + (target or self._base.target), encoded=True),
                     data=body,
                     headers=sent,
-                    proxy=self._proxy,
+                    proxy=self._proxy.url,
+                    proxy_auth=self._proxy.auth(),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(
                         total=None, sock_connect=self._options.connect_timeout_seconds
@@ -124,14 +129,14 @@ class ProxiedHttpClient:
 
     async def ping(self) -> None:
         """Return if the proxy accepts a connection; whether the far end does it cannot tell."""
-        proxy = BaseUrl(self._options.proxy_url or "")
+        proxy = self._proxy
         seconds = self._options.connect_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 _, writer = await asyncio.open_connection(proxy.host, proxy.port)
         except OSError as error:
             cause = in_words(error) or f"none within {seconds:g} s"
-            raise Unavailable(f"proxy {proxy.origin}: no connection: {cause}") from error
+            raise Unavailable(f"proxy {proxy.url}: no connection: {cause}") from error
         writer.close()
         await writer.wait_closed()
 
@@ -160,12 +165,38 @@ def _text(name: bytes, value: bytes) -> str:
         raise ValueError(f"header {name.decode()!r}: through a proxy expected UTF-8") from error
 
 
-def _proxy(url: str | None) -> str:
-    if url is None:
-        raise ConfigError("proxy_url is missing: expected http://host:port")
-    if BaseUrl(url).scheme != "http":
-        raise ConfigError(f"proxy_url {BaseUrl(url).origin}: expected http://host:port")
-    return url
+class _Proxy:
+    """The proxy's address, without its user, and the credentials for it."""
+
+    def __init__(self, options: HttpClientOptions, clock: Clock) -> None:
+        if options.proxy_url is None:
+            raise ConfigError("proxy_url is missing: expected http://host:port")
+        base = BaseUrl(options.proxy_url)
+        if base.scheme != "http":
+            raise ConfigError(f"proxy_url {base.origin}: expected http://host:port")
+        self.url = base.origin
+        self.host, self.port = base.host, base.port
+        user, password, file = base.parts.username, base.parts.password, None
+        if options.proxy_password_file is not None:
+            if user is None or password is not None:
+                raise ConfigError(
+                    "proxy_password_file: expected a user and no password in proxy_url"
+                )
+            file = WatchedFile(
+                options.proxy_password_file, secret, option="proxy_password_file", clock=clock
+            )
+        self._user = None if user is None else unquote(user)
+        self._password = unquote(password or "")
+        self._file = file
+
+    def auth(self) -> aiohttp.BasicAuth | None:
+        """Return who we are to the proxy, as of now."""
+        import aiohttp
+
+        if self._user is None:
+            return None
+        password = self._password if self._file is None else self._file.value()
+        return aiohttp.BasicAuth(self._user, password, encoding="utf-8")
 
 
 def _cause(error: Exception) -> str:

@@ -19,6 +19,7 @@ from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import ConfigError
 from bridge.transports.http.server_connection import Connection
 from bridge.transports.http.shared import Answer, OnRefusal, Shared
+from bridge.transports.http.tls import tell_of_certificates
 
 #: Connections the kernel queues before they are accepted.
 BACKLOG = 1024
@@ -85,6 +86,7 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         shared = self._shared
         shared.enter(loop)
+        tell_of_certificates(self._tls)
         handshake = shared.request_seconds if self._tls is not None else None
 
         def connection() -> Connection:

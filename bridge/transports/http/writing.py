@@ -48,8 +48,12 @@ def response_head(response: HttpResponse, date: bytes, extra: bytes) -> bytes:
     return b"%b%bcontent-length: %d\r\n%b%b\r\n" % (line, head, len(response.body), date, extra)
 
 
-def request_head(start: bytes, headers: Sequence[tuple[bytes, bytes]], length: int) -> bytes:
+def request_head(
+    start: bytes, headers: Sequence[tuple[bytes, bytes]], length: int, proven: bytes = b""
+) -> bytes:
     """Return *start* (request line and Host) with *headers* and framing.
+
+    *proven* are whole header lines that `check_headers` has passed.
 
     A Host among *headers* stands in place of the one in *start*: a virtual host, as an
     ingress wants it.
@@ -64,7 +68,7 @@ def request_head(start: bytes, headers: Sequence[tuple[bytes, bytes]], length: i
     head = b"".join([b"%b: %b\r\n" % header for header in headers])
     if head.translate(None, _PRINTABLE) != b"\r\n" * len(headers):
         raise ValueError(_offender(headers))
-    return b"%b%bcontent-length: %d\r\n\r\n" % (start, head, length)
+    return b"%b%b%bcontent-length: %d\r\n\r\n" % (start, proven, head, length)
 
 
 def check_headers(headers: Sequence[tuple[bytes, bytes]]) -> None:

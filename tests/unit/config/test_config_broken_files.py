@@ -46,12 +46,13 @@ log: {level: debug, format: console}
 """
 
 ORACLE = (
-    "connect_timeout_seconds, connections, headers, idle_seconds, max_response_bytes, name, "
-    "protocol, proxy_url, retry, timeout_seconds, tls, token, type, url"
+    "connect_timeout_seconds, connections, header_files, headers, idle_seconds, "
+    "max_response_bytes, name, password_file, protocol, proxy_password_file, proxy_url, retry, "
+    "timeout_seconds, tls, token, token_file, type, url"
 )
 PIPELINE = (
-    "dead_letter, deadline_seconds, filter, filters, model, reply, response, sinks, source, "
-    "transformer"
+    "claim_check, dead_letter, deadline_seconds, expired, filter, filters, model, reply, "
+    "response, sinks, source, transformer"
 )
 
 #: What is broken, the file, what is said of it; whether a schema can see it too.
