@@ -41,6 +41,7 @@ def listeners(lines: Sequence[Line], admin: AdminOptions, parts: Parts) -> tuple
             deliveries=parts.ledger.source(line.name),
             ready=lambda: parts.health.ready,
             name=line.name,
+            complaints=Complaints(parts.clock, source=line.name),
         )
         if source is not None:
             events = parts.ledger.pipeline(line.name).events

@@ -16,6 +16,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from bridge.codecs import http as codec
+from bridge.core.clock import Clock
 from bridge.core.errors import (
     BridgeError,
     DecodeError,
@@ -28,7 +29,9 @@ from bridge.core.event import Event, Origin, shown
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
+from bridge.sources.bearer import Denied
 from bridge.sources.listener import Listener, ListenerOptions
+from bridge.sources.webhook import WebhookOptions, granted
 from bridge.transports.http import HttpRequest, HttpResponse
 from bridge.transports.http.decompression import ACCEPTED_CODINGS, TooLarge, UnknownCoding
 
@@ -38,7 +41,7 @@ MAX_ERROR_BYTES = 768
 #: Members of one batch under way at once: a batch leaves room for other senders.
 MEMBERS_AT_ONCE = 32
 
-ALLOW = (b"allow", b"POST, OPTIONS")
+PAGES = ("/healthz", "/readyz")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 ACCEPTED = HttpResponse(202, (), b"")
 
@@ -52,6 +55,8 @@ class HttpSourceOptions(ListenerOptions):
     """Path that this pipeline takes; by default every path."""
     content_mode: codec.ContentMode = "auto"
     """Form of a reply; `auto` is binary unless an attribute would need percent-encoding."""
+    webhook: WebhookOptions | None = None
+    """Whom the webhook handshake permits to send; by default nobody asks, or nobody may."""
 
 
 class HttpSource:
@@ -73,14 +78,23 @@ class HttpSource:
         knows: Callable[[str], bool],
         ready: Callable[[], bool],
         complaints: Complaints | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._webhook = options.webhook
         self._content_mode = options.content_mode
         self._replies = replies
         self._knows = knows
         self._ready = ready
         self._complaints = complaints
         self._listener = Listener(
-            options, self._answer, name="http", deliveries=deliveries, complaints=complaints
+            options,
+            self._answer,
+            name="http",
+            deliveries=deliveries,
+            guarded=_delivers,
+            refuse=lambda error: refusal(error, self._listener),
+            complaints=complaints,
+            clock=clock,
         )
 
     @property
@@ -101,7 +115,8 @@ class HttpSource:
         await self._listener.close()
 
     async def ping(self) -> None:
-        """Return: a listener has no far end."""
+        """Return, or raise Unavailable where the issuer of the senders' tokens is down."""
+        await self._listener.ping()
 
     async def run(self, handle: Handler, stop: asyncio.Event) -> None:
         """Answer requests until *stop*; return when every request taken in is answered."""
@@ -170,30 +185,33 @@ class HttpSource:
 
     def _other(self, request: HttpRequest) -> HttpResponse:
         """Answer what is no delivery: probes, and methods nobody should use here."""
-        if request.method in ("GET", "HEAD"):
-            if request.path == "/healthz":
-                return HttpResponse(200, (TEXT,), b"ok")
-            if request.path == "/readyz":
-                ready = self._ready()
-                return HttpResponse(
-                    200 if ready else 503, (TEXT,), b"ok" if ready else b"not ready"
-                )
+        is_page, knows = request.path in PAGES, self._knows(request.path)
+        if is_page and request.method in ("GET", "HEAD"):
+            ready = request.path == "/healthz" or self._ready()
+            return HttpResponse(200 if ready else 503, (TEXT,), b"ok" if ready else b"not ready")
+        pages = b"GET, HEAD, " if is_page else b""
+        allow = (b"allow", pages + (b"POST, OPTIONS" if knows or not is_page else b"OPTIONS"))
         if request.method == "OPTIONS":
-            return HttpResponse(200, (ALLOW,), b"")
+            consent = granted(self._webhook, request) if self._webhook and knows else ()
+            return HttpResponse(200, (allow, *consent), b"")
         text = f"method {request.method[:20]}: expected POST with a CloudEvent"
-        return HttpResponse(405, (ALLOW, TEXT), text.encode())
+        return HttpResponse(405, (allow, TEXT), text.encode())
 
 
 def refusal(error: BridgeError, listener: Listener) -> HttpResponse:
     """Return the answer that makes a Knative sender do the right thing about *error*.
 
     4xx: not sent again, to the dead letter; 429, 503, 504: sent again, after `Retry-After`.
+    Who may not send is told by 401 or 403 and the header that RFC 6750 asks for.
     The header `Kne-Bridgereason` becomes an extension of a Kafka broker's dead letter.
     """
     headers: list[tuple[bytes, bytes]] = [TEXT, (b"kne-bridgereason", error.reason.encode())]
     if isinstance(error, Unavailable):
         status, retry_after = listener.outage(error)
         headers.append(retry_after)
+    elif isinstance(error, Denied):
+        status = error.status
+        headers.append(error.challenge)
     elif isinstance(error, UnsupportedFormat):
         status = 415
         if isinstance(error, UnknownCoding):
@@ -206,6 +224,11 @@ def refusal(error: BridgeError, listener: Listener) -> HttpResponse:
     if len(text) > MAX_ERROR_BYTES:
         text = text[: MAX_ERROR_BYTES - 3].decode("utf-8", "ignore").encode() + b"..."
     return HttpResponse(status, headers, text)
+
+
+def _delivers(request: HttpRequest) -> bool:
+    """Whether *request* brings an event: only those need a token, where any do."""
+    return request.method == "POST"
 
 
 async def _outcome(

@@ -1,7 +1,7 @@
 """What every source that listens over HTTP has: a listener, a limit, and an honest ledger.
 
-request ─▶ the source's own `answer` ─▶ booked( take() ─▶ handler ) ─▶ response
-                                          └ taken, then settled, refused or given back
+request ─▶ door ─▶ the source's own `answer` ─▶ booked( take() ─▶ handler ) ─▶ response
+            └ turned away: 401, 403              └ taken, then settled, refused or given back
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import structlog
 from pydantic import Field
 
 from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
+from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import BridgeError, DeadlineExceeded, Overloaded, Unavailable
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
+from bridge.sources.authorization import AuthOptions, Authorization
+from bridge.sources.bearer import Denied, kept_private
 from bridge.transports.http import (
     HttpRequest,
     HttpResponse,
@@ -59,12 +62,16 @@ class ListenerOptions(Options):
     """When to come back, where an outage itself does not say."""
     tls: ServerTlsOptions | None = None
     """Certificates to serve HTTPS; by default plain HTTP."""
+    auth: AuthOptions | None = None
+    """Who may send; by default whoever reaches the port."""
 
 
 class Listener:
     """The listener of the source called *name*; *answer* answers its requests.
 
-    *complaints* tells the log of requests that are refused before *answer* sees them.
+    With `auth`, *answer* sees of the requests that are *guarded* only those of senders who may
+    send, without their token; *refuse* makes the answers to the others. *complaints* tells the
+    log of requests that are refused before *answer* sees them.
     """
 
     def __init__(
@@ -74,7 +81,10 @@ class Listener:
         *,
         name: str,
         deliveries: Deliveries,
+        guarded: Callable[[HttpRequest], bool],
+        refuse: Callable[[BridgeError], HttpResponse],
         complaints: Complaints | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._options = options
         self._name = name
@@ -82,6 +92,10 @@ class Listener:
         self._complaints = complaints
         deliveries.limit = options.max_in_flight
         self._handle: Handler | None = None
+        self._door: Authorization | None = None
+        if options.auth is not None:
+            self._door = Authorization(options.auth, clock=clock or SystemClock())
+            answer = _Guarded(self._door, answer, guarded, refuse, self.turned_away)
         self._server = HttpServer(
             answer,
             max_head_bytes=options.max_head_bytes,
@@ -101,15 +115,28 @@ class Listener:
     async def open(self) -> None:
         """Listen; raise ConfigError where the address cannot be listened on."""
         host, port = self._options.host, self._options.port
+        if self._door is not None:
+            await self._door.__aenter__()
         try:
             await self._server.start(host, port)
         except OSError as error:
+            await self.close()
             raise cannot_listen(f"source {self._name}", host, port, error) from error
         log.info("listening for requests", source=self._name, host=host, port=self.port)
 
     async def close(self) -> None:
         """Close every connection and cancel what is under way; may be called twice."""
         await self._server.close()
+        if self._door is not None:
+            await self._door.__aexit__(None, None, None)
+
+    async def ping(self) -> None:
+        """Return if the issuer of the senders' tokens answers, or if there is none.
+
+        Raise Unavailable if it does not.
+        """
+        if self._door is not None:
+            await self._door.ping()
 
     async def run(self, handle: Handler, stop: asyncio.Event) -> None:
         """Have requests handled until *stop*; return when every one taken in is answered."""
@@ -183,3 +210,34 @@ class Listener:
 
 
 _STATUS: dict[type[Unavailable], int] = {Overloaded: 429, DeadlineExceeded: 504}
+
+
+class _Guarded:
+    """The answer of a listener that not everybody may send to."""
+
+    def __init__(
+        self,
+        door: Authorization,
+        answer: Callable[[HttpRequest], Awaitable[HttpResponse]],
+        guarded: Callable[[HttpRequest], bool],
+        refuse: Callable[[BridgeError], HttpResponse],
+        turned_away: Callable[[int, str], None],
+    ) -> None:
+        self._door = door
+        self._answer = answer
+        self._guarded = guarded
+        self._refuse = refuse
+        self._turned_away = turned_away
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not self._guarded(request):
+            return await self._answer(request)
+        try:
+            admitted, token = await self._door.admit(request)
+        except (Denied, Unavailable) as error:
+            refused = self._refuse(error)
+            cause = error.cause if isinstance(error, Denied) else str(error)
+            self._turned_away(refused.status, cause)
+            return refused
+        response = await self._answer(admitted)
+        return kept_private(response) if token.by_query else response

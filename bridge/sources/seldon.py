@@ -21,9 +21,11 @@ from urllib.parse import parse_qs
 from pydantic import Field
 
 from bridge.codecs import http as codec
+from bridge.core.clock import Clock
 from bridge.core.errors import (
     BridgeError,
     DecodeError,
+    Overloaded,
     Unavailable,
     UnsupportedFormat,
 )
@@ -31,8 +33,10 @@ from bridge.core.event import Event, Origin, check_string
 from bridge.core.mediatype import essence, is_json, is_media_type
 from bridge.core.payload import JSON
 from bridge.core.ports import Handler
+from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.protocols.seldon import BAD_DATA, INTERNAL_ERROR, ModelRefusal, error_body
+from bridge.sources.bearer import Denied
 from bridge.sources.listener import Listener, ListenerOptions
 from bridge.transports.http import HttpRequest, HttpResponse
 from bridge.transports.http.decompression import ACCEPTED_CODINGS, TooLarge, UnknownCoding
@@ -58,7 +62,7 @@ class SeldonSource:
     """One listener. Order: none; each request is on its own.
 
     *name* names the events. *ready* tells whether the process is, *chance* makes the ids of
-    requests that bring none.
+    requests that bring none, *complaints* tells the log of what is refused before a pipeline.
     """
 
     Options = SeldonSourceOptions
@@ -74,12 +78,24 @@ class SeldonSource:
         deliveries: Deliveries,
         ready: Callable[[], bool],
         chance: Random,
+        complaints: Complaints | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._ready = ready
         self._chance = chance
         self._type = f"seldon.{name}.request"
         self._caller = f"seldon.{name}.caller"
-        self._listener = Listener(options, self._answer, name="seldon", deliveries=deliveries)
+        self._complaints = complaints
+        self._listener = Listener(
+            options,
+            self._answer,
+            name="seldon",
+            deliveries=deliveries,
+            guarded=_predicts,
+            refuse=lambda error: refusal(error, self._listener, NOSNIFF),
+            complaints=complaints,
+            clock=clock,
+        )
 
     @property
     def port(self) -> int:
@@ -99,20 +115,25 @@ class SeldonSource:
         await self._listener.close()
 
     async def ping(self) -> None:
-        """Return: a listener has no far end."""
+        """Return, or raise Unavailable where the issuer of the callers' tokens is down."""
+        await self._listener.ping()
 
     async def run(self, handle: Handler, stop: asyncio.Event) -> None:
         """Answer requests until *stop*; return when every request taken in is answered."""
         await self._listener.run(handle, stop)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
-        by_query = request.path == PREDICT and request.method == "GET"
-        if request.path not in PREDICTIONS or not (by_query or request.method == "POST"):
+        if not _predicts(request):
             return self._other(request)
         own = [NOSNIFF]
         return await self._listener.booked(
-            self._predict(request, own), lambda error: refusal(error, self._listener, *own)
+            self._predict(request, own), lambda error: self._refuse(error, own)
         )
+
+    def _refuse(self, error: BridgeError, own: list[Header]) -> HttpResponse:
+        if self._complaints is not None and isinstance(error, (DecodeError, Overloaded)):
+            self._complaints.of(error.reason, error)
+        return refusal(error, self._listener, *own)
 
     async def _predict(self, request: HttpRequest, own: list[Header]) -> HttpResponse:
         """Return the answer; add to *own* the headers that an error shall carry too."""
@@ -185,6 +206,8 @@ def refusal(error: BridgeError, listener: Listener, *headers: Header) -> HttpRes
     if isinstance(error, Unavailable):
         status, retry_after = listener.outage(error)
         return _error(status, text, error.reason.upper(), *headers, retry_after)
+    if isinstance(error, Denied):
+        return _error(error.status, text, error.reason.upper(), *headers, error.challenge)
     if isinstance(error, ModelRefusal):
         return _error(error.status, text, error.code, *headers)
     if isinstance(error, UnsupportedFormat):
@@ -194,6 +217,13 @@ def refusal(error: BridgeError, listener: Listener, *headers: Header) -> HttpRes
     if isinstance(error, DecodeError):
         return _error(413 if isinstance(error, TooLarge) else 400, text, BAD_DATA, *headers)
     return _error(500, text, INTERNAL_ERROR, *headers)
+
+
+def _predicts(request: HttpRequest) -> bool:
+    """Whether *request* asks for a prediction: only those need a token, where any do."""
+    if request.path not in PREDICTIONS:
+        return False
+    return request.method == "POST" or (request.method == "GET" and request.path == PREDICT)
 
 
 _ALLOW_POST = b"POST, OPTIONS"

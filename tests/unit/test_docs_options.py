@@ -46,7 +46,15 @@ def test_every_kind_says_what_it_is():
 
 def test_options_have_a_unit_where_they_are_measured():
     """A number is of seconds or bytes, and says so, or it counts things."""
-    counts = {"attempts", "connections", "max_in_flight", "port", "threads"}
+    counts = {
+        "allowed_rate",
+        "attempts",
+        "connections",
+        "max_in_flight",
+        "max_keys",
+        "port",
+        "threads",
+    }
 
     for name, options in reference.names().items():
         for row in rows(options):

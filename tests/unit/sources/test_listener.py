@@ -16,6 +16,18 @@ async def answer(request: HttpRequest) -> HttpResponse:
     raise AssertionError(f"nobody asks: {request}")
 
 
+def listening(options: ListenerOptions, deliveries: Deliveries) -> Listener:
+    """Return a listener that is not asked anything."""
+    return Listener(
+        options,
+        answer,
+        name="http",
+        deliveries=deliveries,
+        guarded=lambda request: True,
+        refuse=lambda error: HttpResponse(500, (), b""),
+    )
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -33,7 +45,7 @@ def test_retry_after_is_a_number_of_seconds_a_sender_can_wait(
     asked: float | None, said: bytes
 ) -> None:
     """Whatever a far end or a user's class asked for: no crash, no sign, no century."""
-    listener = Listener(ListenerOptions(), answer, name="http", deliveries=Deliveries())
+    listener = listening(ListenerOptions(), Deliveries())
 
     told = listener.outage(Unavailable("busy", retry_after_seconds=asked))
 
@@ -43,9 +55,7 @@ def test_retry_after_is_a_number_of_seconds_a_sender_can_wait(
 async def test_the_ledger_knows_the_limit_and_what_was_turned_away() -> None:
     """Whoever reads the metrics sees how far the limit is, and requests that never were one."""
     deliveries = Deliveries()
-    listener = Listener(
-        ListenerOptions(max_in_flight=7), answer, name="http", deliveries=deliveries
-    )
+    listener = listening(ListenerOptions(max_in_flight=7), deliveries)
 
     listener.turned_away(404, "path /x: no pipeline listens on it")
 
@@ -56,7 +66,7 @@ async def test_the_ledger_knows_the_limit_and_what_was_turned_away() -> None:
 async def test_a_refused_delivery_is_booked_with_its_reason() -> None:
     """A 429 can be told from a 400 without reading the log."""
     deliveries = Deliveries()
-    listener = Listener(ListenerOptions(), answer, name="http", deliveries=deliveries)
+    listener = listening(ListenerOptions(), deliveries)
 
     async def refuse() -> HttpResponse:
         raise Overloaded("max_in_flight: 7 under way already")
