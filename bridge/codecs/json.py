@@ -28,6 +28,7 @@ from bridge.core.attributes import (
     check_string,
     shown,
 )
+from bridge.core.collector import LARGE_BYTES, held
 from bridge.core.errors import DecodeError
 from bridge.core.event import Event, Origin
 from bridge.core.mediatype import charset, is_json, is_text
@@ -43,7 +44,10 @@ MAX_BATCH: Final = 10_000
 
 def decode(body: bytes, *, origin: Origin | None = None, max_depth: int = MAX_DEPTH) -> Event:
     """Return the event that the JSON object *body* is; raise DecodeError if it is none."""
-    return _event(read_object(body, "data", max_depth=max_depth + 1), origin)
+    if len(body) < LARGE_BYTES:
+        return _event(read_object(body, "data", max_depth=max_depth + 1), origin)
+    with held():
+        return _event(read_object(body, "data", max_depth=max_depth + 1), origin)
 
 
 def decode_batch(
@@ -60,7 +64,11 @@ def decode_batch(
     events of more than one specversion (spec.md 1.0.2, Batching).
     """
     events: list[Event | DecodeError] = []
-    members = read_array(body, "data", max_depth=max_depth + 2, max_members=max_events)
+    if len(body) < LARGE_BYTES:
+        members = read_array(body, "data", max_depth=max_depth + 2, max_members=max_events)
+    else:
+        with held():
+            members = read_array(body, "data", max_depth=max_depth + 2, max_members=max_events)
     for place, each in enumerate(members):
         try:
             if isinstance(each, DecodeError):

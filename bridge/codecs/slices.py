@@ -215,7 +215,17 @@ def _is_deeper(body: bytes, max_depth: int) -> bool:
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return False
     steps = _STRING.sub(b"", body).translate(_STEPS, _NO_STEPS)
-    return max(accumulate(memoryview(steps).cast("b")), default=0) > max_depth
+    depth = 0
+    for start in range(0, len(steps), _STEPS_AT_ONCE):
+        stop = min(start + _STEPS_AT_ONCE, len(steps))
+        opened = steps.count(_OPENS, start, stop)
+        # Only where so many open that the depth might be passed is each of them looked at.
+        if depth + opened > max_depth:
+            at_once = memoryview(steps)[start:stop].cast("b")
+            if max(accumulate(at_once, initial=depth)) > max_depth:
+                return True
+        depth += 2 * opened - (stop - start)
+    return False
 
 
 def _parse(text: str) -> Any:
@@ -254,6 +264,8 @@ _MEMBER = re.compile(
 _FOLLOWING = re.compile(rf"{_WS}([,}}])")
 # A string without an end is taken whole, or each quote in it would be tried as a beginning.
 _STRING = re.compile(rf'"{_IN_STRING}"?+'.encode(), re.DOTALL)
+_OPENS = 1
+_STEPS_AT_ONCE = 64
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_STEPS = bytes(set(range(256)) - set(b"[{]}"))
 # Numbers stay text: only the end of a value is of interest, never the value.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from bridge.core.collector import LARGE_BYTES, held
 from bridge.core.errors import DecodeError
 
 JSON: Final = "application/json"
@@ -40,12 +41,16 @@ class Body:
         return cls(orjson.dumps(value, _as_list, orjson.OPT_SERIALIZE_NUMPY), JSON)
 
     def json(self) -> Any:
-        """Return the bytes as JSON, parsed at the first call; raise DecodeError if not JSON."""
+        """Return the bytes as JSON, parsed at the first call; raise DecodeError if not JSON.
+
+        Arrays and objects nest up to 1,024 deep, which is orjson's own limit.
+        """
         if self._json is _UNPARSED:
-            try:
-                self._json = orjson.loads(self.data)
-            except orjson.JSONDecodeError as error:
-                raise DecodeError(f"data is not JSON: {error}") from error
+            if len(self.data) < LARGE_BYTES:
+                self._json = _parsed(self.data)
+            else:
+                with held():
+                    self._json = _parsed(self.data)
         return self._json
 
     def __eq__(self, other: object) -> bool:
@@ -59,6 +64,13 @@ class Body:
 
     def __repr__(self) -> str:
         return f"Body({len(self.data)} bytes, {self.content_type!r})"
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise DecodeError(f"data is not JSON: {error}") from error
 
 
 def _as_list(value: Any) -> Any:

@@ -86,7 +86,7 @@ def verdict(status: int, body: Body, *, who: str = "the model") -> Rejected | Un
             return Rejected(f"{who} answered {status} with a failure: {_info(failed)}")
         return None
     told = said.get("status") if isinstance(said, dict) else None
-    text = f"{who} answered {status}: {_info(told) if told else _shown_body(body)}"
+    text = f"{who} answered {status}: {_info(told) or _shown_body(body)}"
     if status in TRY_AGAIN:
         return Unavailable(text)
     if 400 <= status < 500 and status != 404:
@@ -134,9 +134,11 @@ def _is_wrappers(told: Any) -> bool:
 
 
 def _info(told: Any) -> str:
-    """Return a status object's reason and info, fit for an error text."""
-    if not isinstance(told, dict):
-        return shown(str(told), _SHOWN_CHARACTERS)
+    """Return a status's reason and info, fit for an error text; "" where it is none."""
+    if isinstance(told, str | int):
+        return shown(str(told), _SHOWN_CHARACTERS) if told else ""
+    if not isinstance(told, dict):  # an array may be nested deeper than Python can print
+        return ""
     words = [told[key] for key in ("reason", "info") if isinstance(told.get(key), str)]
     return shown(": ".join(word for word in words if word), _SHOWN_CHARACTERS)
 

@@ -129,3 +129,21 @@ def test_call_is_the_payload_under_our_puid() -> None:
         (b"seldon-puid", b"p-1"),
         (b"x-request-id", b"7"),
     )
+
+
+@pytest.mark.parametrize("status", [b"[]", b"{}", b"[1]", b"null", b"1.5", b'"down"', b"0"])
+def test_a_status_of_any_kind_makes_an_error_text(status: bytes) -> None:
+    """What no model of Seldon's says is quoted, or the body it stands in."""
+    error = verdict(500, Body(b'{"status":%b}' % status))
+
+    assert isinstance(error, Unavailable)
+    assert status.strip(b'"').decode() in str(error) or "''" in str(error)
+
+
+def test_an_answer_nested_deeper_than_python_prints_is_judged() -> None:
+    """It was a RecursionError, and the sender was told of a bug of ours."""
+    body = b'{"status":%b%b}' % (b"[" * 1000, b"]" * 1000)
+
+    assert isinstance(verdict(500, Body(body)), Unavailable)
+    assert isinstance(verdict(422, Body(body)), Rejected)
+    assert len(str(verdict(500, Body(body)))) < 768
