@@ -1,0 +1,3 @@
+module knative.dev/reconciler-test
+
+go 1.25.0
