@@ -97,12 +97,12 @@ class Case:
         return self.document.line_of(self.path)
 
 
-def tests_of(config: Path) -> Path:
+def path_of_tests(config: Path) -> Path:
     """Return where the tests of the configuration *config* are."""
     return config.with_name(f"{config.stem}{SUFFIX}{config.suffix}")
 
 
-def config_of(tests: Path) -> Path:
+def path_of_config(tests: Path) -> Path:
     """Return the configuration that the file *tests* is about."""
     return tests.with_name(f"{tests.stem.removesuffix(SUFFIX)}{tests.suffix}")
 
@@ -165,7 +165,7 @@ class _Reader:
         return Case(
             document=self._document,
             path=path,
-            config=config_of(Path(self._document.name)),
+            config=path_of_config(Path(self._document.name)),
             name=test.name,
             pipeline=test.pipeline,
             environ={**shared, **own},

@@ -3,43 +3,36 @@
     event ─▶ Router ─▶ pipeline as `bridge run` builds it ─▶ what became of it ─▶ as expected?
                          │ model: given answers   sinks, dead letter: kept, never sent
 
-A source, a remote model and a sink are not even constructed, so a test needs no port, no
-certificate and no network. Transformers, and a `local` model without given answers, run for
-real.
+Nothing with a far end is even constructed (`bridge.app.stand_ins`), so a test needs no port, no
+certificate and no network.
 """
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Final
 
-from bridge import models
 from bridge.app import App, build
 from bridge.app.cases import Case
 from bridge.app.explanation import explain, in_words, path_of
 from bridge.app.judging import Failure, Happened, judge
 from bridge.app.lines import Line
+from bridge.app.stand_ins import stand_ins
 from bridge.config.cases import nanoseconds
 from bridge.config.file import load as load_document
-from bridge.config.options import Options
-from bridge.config.problems import KeyPath, Problems, did_you_mean
-from bridge.core.errors import BridgeError, Rejected
+from bridge.config.problems import Problems, did_you_mean
+from bridge.core.errors import BridgeError
 from bridge.core.event import Event, Origin
-from bridge.core.payload import Body
-from bridge.core.ports import Handler, Model, Request
 from bridge.observe.ledger import Events
 from bridge.runtime.routing import Route, Router
 
-#: The only kind of model that a test asks itself: it runs in this process.
-LOCAL = "local"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Ran:
     """A test that ran. *failures*: none, where it passed; *refused*: what the pipeline raised."""
 
     case: Case
@@ -47,10 +40,20 @@ class Tested:
     refused: BridgeError | None = None
 
 
-async def run(case: Case) -> Tested:
-    """Return how a test went; raise ConfigError where its configuration cannot work."""
+def run(case: Case) -> Ran:
+    """Return how a test went; raise ConfigError where its configuration cannot work.
+
+    On an event loop of its own, whose time the test's clock moves: pauses between tries cost
+    nothing, and count towards deadlines all the same.
+    """
+    clock = StoppedClock(nanoseconds(case.time))
+    with asyncio.Runner(loop_factory=lambda: _Loop(clock)) as runner:
+        return runner.run(_run(case, clock))
+
+
+async def _run(case: Case, clock: StoppedClock) -> Ran:
     happened = Happened()
-    app = _built(case, happened)
+    app = _built(case, clock, happened)
     lines = _lines(case, app)
     event = _arriving(case, lines)
     router = Router([_route(line, happened) for line in lines], Events())
@@ -67,7 +70,7 @@ async def run(case: Case) -> Tested:
                 happened.refused = error
     else:  # only who takes it is asked
         happened.taken_by = route.name
-    return Tested(case=case, failures=judge(case, happened), refused=happened.refused)
+    return Ran(case=case, failures=judge(case, happened), refused=happened.refused)
 
 
 class StoppedClock:
@@ -86,118 +89,38 @@ class StoppedClock:
         return self._start + round(self._slept * 1e9)
 
     async def sleep(self, seconds: float) -> None:
-        """Move on by *seconds*."""
+        """Move on by *seconds*, and let what is due by then happen."""
         self._slept += seconds
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
-class _StandIn:
-    """A component without a far end."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        """Do nothing."""
-
-    async def ping(self) -> None:
-        """Return: nobody is asked."""
+#: Turns of the loop until a timer that is due has run: in the first it is only queued.
+_TURNS: Final = 2
 
 
-class _Nowhere(_StandIn):
-    """A source that brings no event: a test has its own."""
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop on which time goes by as it does, and as a test's clock says."""
 
-    async def run(self, handle: Handler, stop: Any) -> None:  # noqa: ARG002  # the port's
-        await stop.wait()
+    def __init__(self, clock: StoppedClock) -> None:
+        self._clock = clock
+        super().__init__()
 
-
-class _Kept(_StandIn):
-    """A sink that gives every event to *keep*."""
-
-    def __init__(self, keep: Callable[[Event], None]) -> None:
-        self._keep = keep
-
-    async def send(self, event: Event) -> None:
-        self._keep(event)
+    def time(self) -> float:
+        return super().time() + self._clock.monotonic()
 
 
-class _Given(_StandIn):
-    """A model that answers what the test says, in a row."""
-
-    def __init__(self, answers: Sequence[Body | BridgeError], happened: Happened) -> None:
-        self._answers = list(answers)
-        self._happened = happened
-
-    async def predict(self, request: Request) -> Body:
-        self._happened.requests.append(request)
-        if not self._answers:
-            self._happened.unanswered = True
-            raise Rejected("the test has no answer to this request")
-        answer = self._answers.pop(0)
-        if isinstance(answer, BridgeError):
-            raise answer
-        return Body(answer.data, answer.content_type)
-
-
-class _Overheard:
-    """A model that really answers, and whose requests are kept."""
-
-    def __init__(self, model: Model, happened: Happened) -> None:
-        self._model = model
-        self._happened = happened
-
-    async def __aenter__(self) -> Self:
-        await self._model.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._model.__aexit__(*exc)
-
-    async def ping(self) -> None:
-        await self._model.ping()
-
-    async def predict(self, request: Request) -> Body:
-        self._happened.requests.append(request)
-        return await self._model.predict(request)
-
-
-def _built(case: Case, happened: Happened) -> App:
+def _built(case: Case, clock: StoppedClock, happened: Happened) -> App:
     """Return the application under test, everything with a far end replaced."""
-
-    def stand_in(path: KeyPath, cls: type[Any]) -> Callable[..., Any]:
-        section = path[2:]
-        if section == ("source",):
-            return lambda options: _Nowhere()  # noqa: ARG005  # makers are given options
-        if section == ("model",):
-            return _model(cls)
-        if section == ("dead_letter",):
-            return _sink(lambda event: setattr(happened, "letter", event))
-        if section[0] in ("sinks", "k_sink"):
-            name = "K_SINK" if section == ("k_sink",) else f"sinks[{section[1]}]"
-            return _sink(lambda event: happened.published.update({name: event}))
-        return cls
-
-    def _sink(keep: Callable[[Event], None]) -> Callable[[Options], _Kept]:
-        return lambda options: _Kept(keep)  # noqa: ARG005  # as above
-
-    def _model(cls: type[Any]) -> Callable[..., Any]:
-        if case.answers is not None or f"{cls.__module__}:{cls.__name__}" != models.TYPES[LOCAL]:
-            return lambda options: _Given(case.answers or (), happened)  # noqa: ARG005  # as above
-
-        def overheard(options: Options, **parts: Any) -> _Overheard:
-            return _Overheard(cls(options, **parts), happened)
-
-        overheard.__signature__ = inspect.signature(cls)  # type: ignore[attr-defined]  # its parts
-        return overheard
-
     problems = Problems()
     document = load_document(case.config, case.environ, problems)
     return build(
         document,
         case.environ,
         problems,
-        clock=StoppedClock(nanoseconds(case.time)),
+        clock=clock,
         chance=random.Random(0),  # noqa: S311  # pauses, the same in every run
-        stand_in=stand_in,
+        stand_in=stand_ins(case.answers, happened),
     )
 
 

@@ -15,7 +15,7 @@ from bridge.cli.output import FAILED, MISUSED, Output, clean, console, plain, sh
 if TYPE_CHECKING:
     from bridge.app.cases import Case
     from bridge.app.explanation import Explained
-    from bridge.app.testing import Tested
+    from bridge.app.testing import Ran
 
 PASSED_WORD, FAILED_WORD, BROKEN_WORD = "passed", "failed", "broken"
 
@@ -70,11 +70,9 @@ def run_tests(
 
 
 def _run(file: Path, only: str | None, output: Output) -> None:
-    from bridge.cli.process import run_loop
-
     cases = _selected(_cases(_files(file)), only)
     with clean(output):
-        told = run_loop(_run_all(cases, output))
+        told = _run_all(cases, output)
     counts = {
         word: sum(one["status"] == word for one in told)
         for word in (PASSED_WORD, FAILED_WORD, BROKEN_WORD)
@@ -92,7 +90,7 @@ def _run(file: Path, only: str | None, output: Output) -> None:
 
 def _files(file: Path) -> list[Path]:
     """Return the test files that *file* means; raise ConfigError where there is none."""
-    from bridge.app.cases import SUFFIX, tests_of
+    from bridge.app.cases import SUFFIX, path_of_tests
     from bridge.core.errors import ConfigError
 
     if file.is_dir():
@@ -107,7 +105,7 @@ def _files(file: Path) -> list[Path]:
         return found
     if file.stem.endswith(SUFFIX):
         return [file]
-    tests = tests_of(file)
+    tests = path_of_tests(file)
     if file.exists() and not tests.exists():
         raise ConfigError(f"{tests}: is not there: expected the tests of {file.name}")
     return [tests if file.exists() else file]
@@ -143,7 +141,7 @@ def _selected(cases: Sequence[Case], only: str | None) -> Sequence[Case]:
     return selected
 
 
-async def _run_all(cases: Sequence[Case], output: Output) -> list[dict[str, Any]]:
+def _run_all(cases: Sequence[Case], output: Output) -> list[dict[str, Any]]:
     """Run *cases* one by one; return what a program is told of each."""
     from bridge.app.testing import run
     from bridge.core.errors import ConfigError
@@ -161,7 +159,7 @@ async def _run_all(cases: Sequence[Case], output: Output) -> list[dict[str, Any]
         }
         told.append(facts)
         try:
-            tested = await run(case)
+            tested = run(case)
         except ConfigError as error:
             facts.update(status=BROKEN_WORD, problems=str(error).splitlines())
         else:
@@ -173,7 +171,7 @@ async def _run_all(cases: Sequence[Case], output: Output) -> list[dict[str, Any]
     return told
 
 
-def _facts(tested: Tested, place: int) -> dict[str, Any]:
+def _facts(tested: Ran, place: int) -> dict[str, Any]:
     """Return a failure as a program reads it; the first has the user's line that raised."""
     from bridge.cli.trial import where
     from bridge.config.problems import dotted
@@ -222,14 +220,14 @@ def _explain(file: Path, event_file: Path, path: str, output: Output) -> None:
     from dataclasses import asdict
 
     from bridge import app
-    from bridge.app.cases import SUFFIX, config_of
+    from bridge.app.cases import SUFFIX, path_of_config
     from bridge.app.explanation import explain
     from bridge.cli.events import read_events
     from bridge.core.errors import ConfigError
     from bridge.core.event import Event, Origin
 
     with clean(output):
-        loaded = app.load(config_of(file) if file.stem.endswith(SUFFIX) else file, os.environ)
+        loaded = app.load(path_of_config(file) if file.stem.endswith(SUFFIX) else file, os.environ)
     events = read_events(event_file)
     if len(events) != 1:
         raise ConfigError(f"{event_file}: {len(events)} events: expected one")

@@ -40,53 +40,73 @@ def explain_filters(filters: Sequence[Mapping[str, Any]], event: Event) -> Verdi
     return _all(_entries(filters, event, "filters"))
 
 
-#: How a dialect compares, and what it says of a value that is as written, or is not.
-_COMPARES: Final[Mapping[str, tuple[Callable[[str, str], bool], str, str]]] = {
-    "exact": (str.__eq__, "", "as written"),
-    "prefix": (str.startswith, "at its start ", "which starts with"),
-    "suffix": (str.endswith, "at its end ", "which ends with"),
+#: How a dialect compares, and how it says what was expected, what holds, and what does not.
+_COMPARES: Final[Mapping[str, tuple[Callable[[str, str], bool], str, str, str]]] = {
+    "exact": (str.__eq__, "expected {}", "as written", "which is not {}"),
+    "prefix": (
+        str.startswith,
+        "expected {} at its start",
+        "which starts with {}",
+        "which does not start with {}",
+    ),
+    "suffix": (
+        str.endswith,
+        "expected {} at its end",
+        "which ends with {}",
+        "which does not end with {}",
+    ),
 }
 
 
-def _entries(filters: Sequence[Mapping[str, Any]], event: Event, path: str) -> list[Verdict]:
-    return [_entry(entry, event, f"{path}[{place}]") for place, entry in enumerate(filters)]
+def _entries(
+    filters: Sequence[Mapping[str, Any]], event: Event, path: str, *, wanted: bool = True
+) -> list[Verdict]:
+    return [
+        _entry(entry, event, f"{path}[{place}]", wanted=wanted)
+        for place, entry in enumerate(filters)
+    ]
 
 
-def _entry(entry: Mapping[str, Any], event: Event, path: str) -> Verdict:
+def _entry(entry: Mapping[str, Any], event: Event, path: str, *, wanted: bool) -> Verdict:
+    """Return whether *entry* matches; *wanted* False: below a `not`, a match is what is wrong."""
     ((dialect, value),) = entry.items()
     path = f"{path}.{dialect}"
     match dialect:
         case "exact" | "prefix" | "suffix":
             return _all(
-                _compared(dialect, name, expected, event, path) for name, expected in value.items()
+                _compared(dialect, name, expected, event, path, wanted=wanted)
+                for name, expected in value.items()
             )
         case "all":
-            return _all(_entries(value, event, path))
+            return _all(_entries(value, event, path, wanted=wanted))
         case "any":
-            return _any(_entries(value, event, path), path)
+            return _any(_entries(value, event, path, wanted=wanted), path)
         case "not":
-            inner = _entry(value, event, path)
-            ending = ": expected otherwise" if inner.accepted else ""
-            return Verdict(not inner.accepted, inner.why + ending)
+            inner = _entry(value, event, path, wanted=not wanted)
+            return Verdict(not inner.accepted, inner.why)
     raise ConfigError(f"{path}: is an unknown dialect")
 
 
 def _attribute(name: str, expected: str, event: Event, path: str) -> Verdict:
     if expected:
-        return _compared("exact", name, expected, event, path)
+        return _compared("exact", name, expected, event, path, wanted=True)
     found = event.attributes.get(name)
     if found:
         return Verdict(True, f"{path}.{name}: is {shown(found)}, and any value will do")
     return Verdict(False, f"{path}.{name}: {_is(found)}, expected any value")
 
 
-def _compared(dialect: str, name: str, expected: str, event: Event, path: str) -> Verdict:
-    compare, place, holds = _COMPARES[dialect]
+def _compared(
+    dialect: str, name: str, expected: str, event: Event, path: str, *, wanted: bool
+) -> Verdict:
+    compare, missed, holds, fails = _COMPARES[dialect]
     found = event.attributes.get(name)
-    if found is not None and compare(found, expected):
-        wording = holds if dialect == "exact" else f"{holds} {shown(expected)}"
-        return Verdict(True, f"{path}.{name}: is {shown(found)}, {wording}")
-    return Verdict(False, f"{path}.{name}: {_is(found)}, expected {place}{shown(expected)}")
+    accepted = found is not None and compare(found, expected)
+    if accepted:
+        words = holds if wanted else f"{holds}: expected otherwise"
+    else:
+        words = missed if wanted else fails
+    return Verdict(accepted, f"{path}.{name}: {_is(found)}, {words.format(shown(expected))}")
 
 
 def _is(found: str | None) -> str:
