@@ -32,6 +32,8 @@ PEM = trustme.CA().cert_pem.bytes().decode()
         ({"K_CA_CERTS": ""}, {}),
         ({"NAMESPACE": "models"}, {"namespace": "models"}),
         ({"NAMESPACE": ""}, {}),
+        ({"K_AUDIENCE": "a/b/c/d"}, {"audience": "a/b/c/d"}),
+        ({"K_AUDIENCE": ""}, {}),
         ({"OTHER": "x"}, {}),
     ],
 )
