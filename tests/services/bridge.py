@@ -58,14 +58,15 @@ def pipelines_running(
     folder: Path,
     *,
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
     **lifecycle: float,
 ) -> Iterator[Bridge]:
-    """Yield `bridge run` with *pipelines*, which share one http listener.
+    """Yield `bridge run` with *pipelines*, which share one http listener, on *port* or a free one.
 
     A pipeline's own `source` adds to what all have in common. Otherwise as `bridge_running`;
     raise RuntimeError if it ends before it is ready.
     """
-    port, admin_port = free_port(), free_port()
+    port, admin_port = port or free_port(), free_port()
     file = folder / "bridge.yaml"
     source = {"type": "http", "host": "127.0.0.1", "port": port}
     file.write_text(
