@@ -130,10 +130,13 @@ async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
     verb = "taken by" if takes else "that the filter would not let through, to"
     show(f"event, {verb} pipeline {line.name}", display(event).rstrip("\n"))
     async with AsyncExitStack() as stack:
-        for name in ("transformer", "model"):
-            if name in line.components:
-                await stack.enter_async_context(line.components[name])
+        for name, component in line.components.items():
+            if name in ("transformer", "model") or name.startswith("claim_check."):
+                await stack.enter_async_context(component)
         try:
+            if line.pipeline.expired(event):
+                show("filtered", f"the event's expirytime {event.get('expirytime')} has passed")
+                return False
             response = await line.pipeline.response(
                 event, lambda stage, body: _stage(show, stage, body)
             )

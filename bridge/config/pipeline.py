@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from bridge.config.options import Options, RetryOptions, Seconds
+from bridge.config.options import HttpClientOptions, Options, RetryOptions, Seconds
 from bridge.config.template import placeholders
 from bridge.core.errors import DecodeError
 from bridge.core.event import CORE, SPECVERSIONS, check_name, check_string
@@ -90,8 +90,17 @@ class ResponseOptions(Options):
     """Version of CloudEvents that a response follows; `request` answers in kind."""
     extensions: dict[str, str] = Field(default_factory=dict)
     """Further attributes of every response, by name."""
+    correlate: bool = False
+    """Whether a request's `correlationid` comes back as `replyid`, as Knative's RequestReply \
+waits for."""
+    error_type: str | None = None
+    """Type of the event that tells of a request refused for good, a template as `type` is; \
+by default there is none, and the sender is answered 4xx."""
+    error_detail: Literal["full", "reason"] = "full"
+    """What such an event says: the error's text too, which may quote the model and the data, or \
+only its reason in one word."""
 
-    @field_validator("type", "source")
+    @field_validator("type", "source", "error_type")
     @classmethod
     def _is_template(cls, text: str | None) -> str | None:
         if text is not None:
@@ -117,6 +126,22 @@ class ResponseOptions(Options):
         return self.source or PRESETS[self.preset][1]
 
 
+class ClaimStoreOptions(HttpClientOptions):
+    """A store of data that events refer to; only what lies below its `url` is fetched."""
+
+    timeout_seconds: Seconds = 10.0
+    """Longest wait for the data, within the event's own deadline."""
+    queries: bool = False
+    """Whether a reference may have a query, as presigned URLs do."""
+
+
+class ClaimCheckOptions(Options):
+    """Where the data of an event may lie that has a `dataref` instead."""
+
+    stores: Annotated[list[ClaimStoreOptions], Field(min_length=1)]
+    """The stores that are asked; a reference goes to the first whose `url` it lies below."""
+
+
 class StepOptions(Options):
     """What may stand in the section of any model, sink or dead letter, beside its own options."""
 
@@ -135,6 +160,12 @@ class PipelineOptions(Options):
     """Which events this pipeline takes; the others are settled and counted as filtered."""
     filters: list[DialectOptions] = Field(default_factory=list)
     """Further filters, which must all match."""
+    expired: Literal["filter", "process"] = "filter"
+    """What becomes of an event whose `expirytime` has passed: it is settled and counted as \
+filtered, or processed like any other."""
+    claim_check: ClaimCheckOptions | None = None
+    """Where the data of an event may be fetched that has a `dataref` instead; without it such \
+an event is refused."""
     transformer: Section | None = Field(default=None, repr=False)
     """What happens to a payload before and after the model."""
     model: Section | None = Field(default=None, repr=False)

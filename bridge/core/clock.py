@@ -20,7 +20,11 @@ class Clock(Protocol):
         ...
 
     def now_ns(self) -> int:
-        """Return nanoseconds since 1970-01-01 UTC; only ever shown, never compared."""
+        """Return nanoseconds since 1970-01-01 UTC, to be shown.
+
+        It may be set back, so it is compared with nothing but what others say of the wall
+        clock themselves, as an event's `expirytime` does.
+        """
         ...
 
     async def sleep(self, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """What stands around a pipeline, the outermost first, each one function of a step.
 
-    filter( join( observe( dead letter( deadline( pipeline )))))
+    filter( join( observe( error events( dead letter( deadline( pipeline ))))))
 
 `handler` nests all but the filter, which a listener shared by several pipelines has in its
 router (`bridge.runtime.routing`). A source sees one callable: returning is acknowledging,
@@ -16,14 +16,17 @@ import structlog
 
 from bridge.core.clock import Clock
 from bridge.core.errors import BridgeError, EventError, Unavailable
-from bridge.core.event import Event, Origin
+from bridge.core.event import Event
 from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Events
+from bridge.runtime.claims import DATAREF
 from bridge.runtime.deadline import deadline
+from bridge.runtime.expiry import EXPIRYTIME
+from bridge.runtime.failures import ErrorEvents, tell_failures, text_of
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
-from bridge.runtime.response import PUID_HEADER
+from bridge.runtime.response import CORRELATION_ID, PUID_HEADER
 
 log = structlog.get_logger()
 
@@ -31,7 +34,7 @@ log = structlog.get_logger()
 def observe(step: Step, events: Events, complaints: Complaints | None = None) -> Handler:
     """Count each event in and out, whatever becomes of it, and give a source what it needs.
 
-    *complaints* tells whoever reads the log why events are refused.
+    *complaints* tells whoever reads the log why events are refused, and that they expire.
     """
 
     async def observed(event: Event) -> Event | None:
@@ -55,6 +58,12 @@ def observe(step: Step, events: Events, complaints: Complaints | None = None) ->
             events.filtered()
         elif isinstance(outcome, DeadLettered):
             events.dead_lettered(outcome.reason)
+            return outcome.reply
+        elif outcome is Quiet.EXPIRED:
+            events.expired()
+            if complaints is not None:
+                until = event.attributes[EXPIRYTIME]
+                complaints.of_filtered("expired", f"expirytime {until} has passed", id=event.id)
         else:
             events.replied()
             return outcome
@@ -106,16 +115,15 @@ def dead_letter(
                 raise
             if complaints is not None:
                 complaints.of(error.reason, error, id=event.id, to="dead letter")
-            return DeadLettered(error.reason)
+            return DeadLettered(error.reason, error)
 
     return or_dead_letter
 
 
 def letter(event: Event, error: EventError, pipeline: str) -> Event:
     """Return *event* as it came, with what went wrong in extensions of its own."""
-    text = "".join(character if character.isprintable() else " " for character in str(error))
     return event.replace(
-        bridgepipeline=pipeline, bridgeerrortype=error.reason, bridgeerrortext=text[:1024]
+        bridgepipeline=pipeline, bridgeerrortype=error.reason, bridgeerrortext=text_of(error)
     )
 
 
@@ -130,9 +138,10 @@ class _Running:
 def join(handle: Handler) -> Handler:
     """Let a redelivery of an event that is still under way wait for the first one's outcome.
 
-    The same event is one with the same source, id, type and data: a sender that uses an id
-    for two different events gets each of them processed. So does one that asks for another
-    answer: by a puid of its own, on another path, or for a reply where the first wants none.
+    The same event is one with the same source, id, type and data, or what it refers to in
+    place of that: a sender that uses an id for two different events gets each of them
+    processed. So does one that asks for another answer: by a puid or a `correlationid` of its
+    own, on another path, or for a reply where the first wants none.
     """
     running: dict[tuple[str, str, str], _Running] = {}
 
@@ -140,7 +149,7 @@ def join(handle: Handler) -> Handler:
         key = (event.source, event.id, event.type)
         first = running.get(key)
         if first is not None:
-            if first.event.data == event.data and _asks_alike(first.event.origin, event.origin):
+            if first.event.data == event.data and _asks_alike(first.event, event):
                 if first.outcome is None:
                     first.outcome = asyncio.get_running_loop().create_future()
                 return await asyncio.shield(first.outcome)
@@ -162,12 +171,15 @@ def join(handle: Handler) -> Handler:
     return joined
 
 
-def _asks_alike(first: Origin, other: Origin) -> bool:
+def _asks_alike(first: Event, other: Event) -> bool:
     """Whether the response to the one is the response to the other."""
+    one, two = first.origin, other.origin
     return (
-        first.path == other.path
-        and first.wants_reply == other.wants_reply
-        and first.header(PUID_HEADER) == other.header(PUID_HEADER)
+        one.path == two.path
+        and one.wants_reply == two.wants_reply
+        and one.header(PUID_HEADER) == two.header(PUID_HEADER)
+        and first.get(CORRELATION_ID) == other.get(CORRELATION_ID)
+        and first.get(DATAREF) == other.get(DATAREF)
     )
 
 
@@ -188,36 +200,52 @@ def handler(
     dead_letter_sink: Sink | None,
     deadline_seconds: float,
     clock: Clock,
+    error_events: ErrorEvents | None = None,
     debug: bool = False,
 ) -> Handler:
     """Return what a source calls: *pipeline* with everything that stands around it.
 
-    *debug* writes a line for every event; without it not even the question is asked.
+    *error_events* tells of refusals by events. *debug* writes a line for every event; without
+    it not even the question is asked.
     """
     complaints = Complaints(clock, pipeline=name)
     step = deadline(pipeline, deadline_seconds)
     if dead_letter_sink is not None:
         step = dead_letter(step, dead_letter_sink, name, complaints)
-    handle = observe(step, events, complaints)
-    return join(told(handle, name, clock) if debug else handle)
+    if error_events is not None:
+        step = tell_failures(step, error_events, name, events, complaints)
+    if debug:
+        step = told(step, name, clock)
+    return join(observe(step, events, complaints))
 
 
-def told(handle: Handler, pipeline: str, clock: Clock) -> Handler:
-    """Write a debug line for every event, with its outcome and how long it took."""
+def told(step: Step, pipeline: str, clock: Clock) -> Step:
+    """Write a debug line for every event: its outcome, why if it was refused, how long it took."""
 
-    async def telling(event: Event) -> Event | None:
+    async def telling(event: Event) -> Outcome:
         started = clock.monotonic()
-        outcome = "cancelled"
+        outcome, reason = "failed", "cancelled"
         try:
-            reply = await handle(event)
-            outcome = "settled" if reply is None else "replied"
-        except BridgeError as error:
-            outcome = error.reason
+            settled = await step(event)
+            outcome, reason = in_words(settled)
+        except Exception as error:
+            reason = error.reason if isinstance(error, BridgeError) else BridgeError.reason
             raise
         finally:
             seconds = round(clock.monotonic() - started, 6)
             facts = {"id": event.id, "type": event.type, "source": event.source}
+            if reason:
+                facts["reason"] = reason
             log.debug("event", pipeline=pipeline, outcome=outcome, seconds=seconds, **facts)
-        return reply
+        return settled
 
     return telling
+
+
+def in_words(outcome: Outcome) -> tuple[str, str]:
+    """Return *outcome* as the metrics call it, and its reason, if there is one."""
+    if isinstance(outcome, DeadLettered):
+        return "dead_lettered", outcome.reason
+    if outcome is Quiet.EXPIRED:
+        return "filtered", "expired"
+    return (outcome.value, "") if isinstance(outcome, Quiet) else ("replied", "")

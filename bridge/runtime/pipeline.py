@@ -1,6 +1,6 @@
 """One event through its steps, to exactly one outcome.
 
-    event ─▶ preprocess ─▶ model ─▶ postprocess ─▶ response event ─▶ sinks, or the reply
+    event ─▶ its data ─▶ preprocess ─▶ model ─▶ postprocess ─▶ response event ─▶ sinks, or the reply
 
 Without a model, a transformer and a `response` section the event itself goes on: that is
 how a display, a logger or a plain forwarder is made.
@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bridge.core.clock import Clock
+from bridge.core.errors import EventError
 from bridge.core.event import Event
 from bridge.core.payload import Body
 from bridge.core.ports import Context, Model, Request, Sink, Transformer
 from bridge.observe.ledger import Histogram
+from bridge.runtime.claims import DATAREF, ClaimStore, redeem
+from bridge.runtime.expiry import EXPIRYTIME, has_expired
 from bridge.runtime.response import Respond, hops, puid
 
 
@@ -25,13 +28,19 @@ class Quiet(Enum):
 
     PUBLISHED = "published"
     FILTERED = "filtered"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLettered:
-    """An event is settled: the dead letter has it, for *reason*."""
+    """An event is settled: the dead letter has it, for *reason*.
+
+    *error* is what it was refused with, *reply* what its sender is told of that, if anything.
+    """
 
     reason: str
+    error: EventError | None = field(default=None, compare=False)
+    reply: Event | None = None
 
 
 #: How an event was settled: by a reply, or why there is none.
@@ -66,12 +75,15 @@ class Timings:
     model: Histogram
     postprocess: Histogram
     publish: Histogram
+    claim_check: Histogram = field(default_factory=Histogram)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """The steps of one pipeline, in order; built by `bridge.app`.
 
+    *expires*: an event whose `expirytime` has passed is settled without a look at it.
+    *claim_stores*: where the data of an event may be fetched that has a `dataref` instead.
     *fallback*: where a response goes when there are no sinks and the sender asked for no
     reply (K_SINK). *reply_always*: reply although there are sinks. *deadline_seconds*: how
     much of an event's time the model may use. *overrides*: what the platform sets on events
@@ -89,13 +101,23 @@ class Pipeline:
     sinks: Sequence[Sink] = ()
     fallback: Sink | None = None
     reply_always: bool = False
+    expires: bool = True
+    claim_stores: Sequence[ClaimStore] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     async def __call__(self, event: Event) -> Outcome:
         """Return the reply, or how *event* was settled without one; raise to refuse it."""
+        if EXPIRYTIME in event.attributes and self.expired(event):
+            return Quiet.EXPIRED
         response = await self.response(event)
         if response is None:
             return Quiet.FILTERED
+        if not self._destinations(event):
+            return response
+        return await self.deliver(event, response)
+
+    async def deliver(self, event: Event, response: Event) -> Outcome:
+        """Publish *response* where that to *event* goes; return how that settles *event*."""
         sinks = self._destinations(event)
         if not sinks:
             return response
@@ -104,6 +126,14 @@ class Pipeline:
             await sink.send(response)
         self.timings.publish.observe(self.clock.monotonic() - started)
         return response if self.reply_always else Quiet.PUBLISHED
+
+    def expired(self, event: Event) -> bool:
+        """Whether *event* says that it is of no use any more, and the pipeline listens to that.
+
+        Raise EventError where its `expirytime` is no time.
+        """
+        until = event.attributes.get(EXPIRYTIME)
+        return until is not None and self.expires and has_expired(until, self.clock.now_ns())
 
     def replies(self, event: Event) -> bool:
         """Whether *event*, unless it is filtered, will be answered with an event."""
@@ -134,6 +164,12 @@ class Pipeline:
         hops(event.attributes)  # an event that goes round in circles is refused before the model
         now = self.clock.monotonic
         request_id = puid(event, self.name)
+        if event.data is None and DATAREF in event.attributes:
+            started = now()
+            event = await redeem(event, self.claim_stores)
+            self.timings.claim_check.observe(now() - started)
+            if watch is not None:
+                watch("claim check", Body(event.data or b"", event.datacontenttype))
         payload = Body(event.data or b"", event.datacontenttype)
         ctx = _NO_CONTEXT
         if self.preprocess is not None or self.postprocess is not None:

@@ -29,6 +29,10 @@ CARRIED = ("traceparent", "tracestate", "partitionkey", "requestid")
 HOPS = "bridgehops"
 HOPS_LIMIT = 8
 
+#: What a request asks to be known by, and where whoever waits (Knative's RequestReply) looks.
+CORRELATION_ID = "correlationid"
+REPLY_ID = "replyid"
+
 #: A client's own request id: Seldon's, and then the response's id as well.
 PUID_HEADER = b"seldon-puid"
 
@@ -44,9 +48,13 @@ def puid(event: Event, pipeline: str) -> str:
         check_string("id (from the header Seldon-Puid)", text)
         return text
     attributes = event.attributes
-    names = (attributes["source"], attributes["id"], attributes["type"], pipeline)
-    digest = blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+    return digest(attributes["source"], attributes["id"], attributes["type"], pipeline)
+
+
+def digest(*names: str) -> str:
+    """Return an id that is always the same one for the same *names*, in the form of a UUID."""
+    text = blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def responder(
@@ -56,19 +64,24 @@ def responder(
     clock: Clock,
     specversion: str | None = None,
     extensions: Mapping[str, str] | None = None,
+    correlate: bool = False,
     accepts: Callable[[Event], bool] | None = None,
 ) -> Respond:
     """Return what makes the response events of one pipeline.
 
     *specversion* None answers in the version of the request. *extensions* are set on every
-    response. *accepts* is the pipeline's own filter, given where only the running event can
-    tell whether its response would come straight back.
+    response. *correlate* answers a request's `correlationid` with `replyid`. *accepts* is the
+    pipeline's own filter, given where only the running event can tell whether its response
+    would come straight back.
 
     The function made raises EventError for an event that has come through too many bridges,
     and for a response that would be taken for its own request; TransformError for an answer
     whose content type is none: a Seldon server's never is, its protocol sees to that.
     """
     fixed = dict(extensions or {})
+    carried = tuple([(name, name) for name in CARRIED])
+    if correlate:
+        carried += ((CORRELATION_ID, REPLY_ID),)
 
     def respond(event: Event, answer: Body, id: str) -> Event:
         request = event.attributes
@@ -89,9 +102,9 @@ def responder(
             attributes["datacontenttype"] = content_type
         if event.origin.path:
             attributes["path"] = event.origin.path
-        for name in CARRIED:
+        for name, as_name in carried:
             if name in request:
-                attributes[name] = request[name]
+                attributes[as_name] = request[name]
         attributes[HOPS] = str(hops(request) + 1)
         attributes.update(fixed)
         response = Event(attributes, answer.data, event.origin)

@@ -441,3 +441,58 @@ def test_what_the_platform_says_wrong_is_told_with_the_rest(folder: Path) -> Non
         words in line
         for words, line in zip(("variable PORT", "variable K_SINK", "prot"), found, strict=True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        (
+            "filters: [{prefix: {type: iris.f}}]\nresponse: {error_type: iris.failed}",
+            "the error event would be taken for a request: the pipeline's own filter accepts",
+        ),
+        (
+            "response: {type: iris.done, error_type: iris.done}",
+            "nobody could tell an error event from a response: expected another type",
+        ),
+        ("response: {error_type: '{namespace}.x'}", "needs a namespace"),
+        ("response: {error_type: '{nme}.x'}", "unknown placeholder {nme}"),
+    ],
+    ids=["comes back", "a response's", "no namespace", "no template"],
+)
+def test_an_error_type_that_cannot_work_is_a_problem(folder: Path, section: str, told: str) -> None:
+    """With the option's own line, before the first event is refused."""
+    (problem,) = problems(folder, pipelines(iris=f"{HTTP}\n{MODEL}\n{section}"))
+
+    assert "pipelines.iris.response.error_type: " in problem
+    assert told in problem
+
+
+def test_callers_who_are_answered_themselves_get_no_error_events(folder: Path) -> None:
+    """A Seldon client would take the event for a prediction."""
+    text = f"source: {{type: seldon, port: 0}}\n{MODEL}\nresponse: {{error_type: iris.failed}}"
+
+    (problem,) = problems(folder, pipelines(iris=text))
+
+    assert "response.error_type: a seldon source answers its callers" in problem
+
+
+def test_each_store_of_a_claim_check_is_a_component(folder: Path) -> None:
+    """So it is entered, pinged and shown like any far end."""
+    stores = "claim_check: {stores: [{url: 'http://store/a/'}, {url: 'http://store/b/'}]}"
+
+    app = built(folder, pipelines(iris=f"{HTTP}\n{MODEL}\n{stores}"))
+
+    names = ["claim_check.stores.0", "claim_check.stores.1", "model"]
+    assert names == list(app.lines["iris"].components)
+    assert "claim_check" in app.ledger.pipeline("iris").steps
+
+
+@pytest.mark.parametrize("url", ["ftp://store/", "http://store/a/../b", "http://store/?list"])
+def test_a_store_that_could_be_read_in_two_ways_is_a_problem(folder: Path, url: str) -> None:
+    """What may be asked is said plainly, or not at all."""
+    stores = f"claim_check: {{stores: [{{url: '{url}'}}]}}"
+
+    (problem,) = problems(folder, pipelines(iris=f"{HTTP}\n{MODEL}\n{stores}"))
+
+    assert "pipelines.iris.claim_check.stores" in problem
+    assert ": url is" in problem

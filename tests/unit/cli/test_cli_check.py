@@ -40,7 +40,7 @@ BROKEN = {
     ),
     "a section misspelt": (
         GOOD.replace("response:", "respons:"),
-        ["6: pipelines.iris.respons: unknown option; did you mean 'response'? (known: dead_l"],
+        ["6: pipelines.iris.respons: unknown option; did you mean 'response'? (known: claim_"],
     ),
     "a choice misspelt": (
         GOOD.replace("{type: iris.response, source: iris}", "{preset: sledon}"),

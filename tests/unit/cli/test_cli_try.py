@@ -100,6 +100,32 @@ def test_a_filtered_event_is_no_failure(bridge, file):
     assert ["event, taken by pipeline small", "filtered"] == stages(ended.out)
 
 
+def test_an_expired_event_is_filtered_as_it_would_be(bridge, file):
+    """And says until when it was of use; no stage is run."""
+    path = event(file, [[1]])
+    path.write_text(path.read_text().replace('"id"', '"expirytime": "2020-01-31T12:00:00Z", "id"'))
+
+    ended = bridge("try", file, path)
+
+    assert 0 == ended.status
+    assert ["event, taken by pipeline small", "filtered"] == stages(ended.out)
+    assert "expirytime 2020-01-31T12:00:00Z has passed" in ended.out
+
+
+def test_a_claim_that_nothing_allows_is_refused_as_it_would_be(bridge, file):
+    """The option that would allow it is in the text; no stage is run."""
+    path = event(file, [[1]])
+    attributes = json.loads(path.read_text())
+    del attributes["data"]
+    path.write_text(json.dumps({**attributes, "dataref": "http://store/1"}))
+
+    ended = bridge("try", file, path)
+
+    assert 1 == ended.status
+    assert ["event, taken by pipeline small", "refused for good (event)"] == stages(ended.out)
+    assert "`claim_check`" in ended.out
+
+
 @pytest.mark.parametrize(
     ("rows", "verdict", "said"),
     [

@@ -65,3 +65,15 @@ def test_a_request_nobody_could_answer_is_told_by_its_status():
         Complaints(FakeClock(), source="http").of_request(413, "body: too large")
 
     assert [(line["reason"], line["error"]) for line in lines] == [("http_413", "body: too large")]
+
+
+def test_what_is_left_out_is_told_in_another_word():
+    """An expired event is no refusal, and shares their pace."""
+    complaints = Complaints(FakeClock())
+
+    with capture_logs() as lines:
+        for _ in range(2):
+            complaints.of_filtered("expired", "expirytime 2020 has passed", id="7")
+
+    (line,) = lines
+    assert (line["event"], line["reason"], line["id"]) == ("filtered", "expired", "7")

@@ -178,3 +178,26 @@ def test_a_step_is_the_same_histogram_each_time():
 
     assert pipeline.step("model") is pipeline.step("model")
     assert pipeline.step("model") is not pipeline.step("preprocess")
+
+
+def test_an_expired_event_is_a_filtered_one():
+    """Counted apart, and the line still adds up."""
+    events = Events()
+    events.accepted()
+
+    events.expired()
+
+    assert (events.filtered_total, events.expired_total) == (1, 1)
+    assert events.balanced()
+
+
+def test_a_refusal_that_was_told_by_an_event_is_counted_beside_the_line():
+    """How its event ended is booked as for any other; reasons are bounded."""
+    events = Events()
+
+    for number in range(MAX_REASONS + 5):
+        events.told_of(f"reason{number}")
+
+    assert len(events.error_events) == MAX_REASONS
+    assert events.error_events["other"] == 6
+    assert events.balanced()

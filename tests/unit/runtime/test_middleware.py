@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from bridge import Event, EventError, Origin, Rejected, TransformError, Unavailable
 from bridge.observe.ledger import Events
+from bridge.runtime.failures import ErrorEvents
 from bridge.runtime.middleware import dead_letter, filtered, handler, join, observe
 from bridge.runtime.pipeline import DeadLettered, Quiet
 from tests.fakes import FakeClock, FakeSink, iris_event
@@ -30,6 +31,7 @@ def step(outcome):
         (iris_event(), "replied"),
         (Quiet.PUBLISHED, "published"),
         (Quiet.FILTERED, "filtered"),
+        (Quiet.EXPIRED, "filtered"),
         (DeadLettered("rejected"), "dead_lettered"),
         (Rejected("no"), "failed"),
         (Unavailable("later"), "failed"),
@@ -234,6 +236,22 @@ async def test_one_who_asks_for_another_answer_does_not_get_the_first_ones(other
     assert [first, other] == asked
 
 
+@pytest.mark.parametrize("name", ["dataref", "correlationid"])
+async def test_two_claims_and_two_callers_with_one_id_are_both_processed(name):
+    """What an event refers to is its data, and whoever waits for a replyid waits for its own."""
+    held = Held(iris_event())
+    joined = join(held)
+    first, other = (Event(iris_event(**{name: text}).attributes, None) for text in "ab")
+
+    async with asyncio.TaskGroup() as group:
+        for event in (first, other, first):
+            group.create_task(joined(event))
+        await under_way(held, calls=2)
+        held.go.set()
+
+    assert held.calls == 2
+
+
 async def test_a_joined_delivery_that_goes_away_leaves_the_first_alone():
     """Cancelling the redelivery cancels nothing else."""
     held = Held(iris_event())
@@ -299,17 +317,30 @@ def whole(outcome, **options):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"),
-    [(iris_event(), "replied"), (Quiet.PUBLISHED, "settled"), (Rejected("no"), "rejected")],
+    ("outcome", "told", "reason"),
+    [
+        (iris_event(), "replied", None),
+        (Quiet.PUBLISHED, "published", None),
+        (Quiet.FILTERED, "filtered", None),
+        (Quiet.EXPIRED, "filtered", "expired"),
+        (DeadLettered("transform"), "dead_lettered", "transform"),
+        (Rejected("no"), "failed", "rejected"),
+        (Unavailable("later"), "failed", "unavailable"),
+        (ZeroDivisionError("a bug"), "failed", "error"),
+        (asyncio.CancelledError(), "failed", "cancelled"),
+    ],
 )
-async def test_at_debug_each_event_is_a_line(outcome, told):
+async def test_at_debug_each_event_is_a_line_in_the_words_of_the_metrics(outcome, told, reason):
     """With its names and what became of it, never its data."""
+    event = iris_event(expirytime="2020-03-21T03:41:28Z")
     with capture_logs() as lines:
-        with contextlib.suppress(Rejected):
-            await whole(outcome, debug=True)(iris_event())
+        with contextlib.suppress(Rejected, Unavailable, ZeroDivisionError, asyncio.CancelledError):
+            await whole(outcome, debug=True)(event)
 
     (line,) = [line for line in lines if line["log_level"] == "debug"]
-    assert (line["outcome"], line["pipeline"], line["id"]) == (told, "iris", iris_event().id)
+    assert (line["outcome"], line.get("reason")) == (told, reason)
+    assert (line["pipeline"], line["id"]) == ("iris", event.id)
+    assert told in Events().outcomes()
     assert "ndarray" not in str(line)
 
 
@@ -323,3 +354,53 @@ async def test_a_refusal_is_told_to_whoever_reads_the_log():
     assert [(line["reason"], line["error"], line["to"]) for line in lines] == [
         ("rejected", "no", "dead letter")
     ]
+
+
+async def test_an_expired_event_is_counted_as_filtered_and_told_sparingly():
+    """An operator learns why nothing comes out, in one line and not in thousands."""
+    events = Events()
+    options = {"dead_letter_sink": FakeSink(), "deadline_seconds": 30, "clock": FakeClock()}
+    handle = handler(step(Quiet.EXPIRED), name="iris", events=events, **options)
+
+    with capture_logs() as lines:
+        for _ in range(3):
+            assert await handle(iris_event(expirytime="2020-03-21T03:41:28Z")) is None
+
+    assert (events.filtered_total, events.expired_total) == (3, 3)
+    assert events.balanced()
+    assert [(line["event"], line["reason"], line["error"]) for line in lines] == [
+        ("filtered", "expired", "expirytime 2020-03-21T03:41:28Z has passed")
+    ]
+
+
+async def test_the_whole_nest_tells_of_a_refusal_after_the_dead_letter_has_it():
+    """One outcome, dead-lettered; the sender's reply is the error event."""
+    events, order = Events(), []
+
+    class Letters(FakeSink):
+        async def send(self, event):
+            order.append("dead letter")
+
+    async def deliver(event, failure):
+        order.append("error event")
+        return failure
+
+    handle = handler(
+        step(EventError("bad")),
+        name="iris",
+        events=events,
+        dead_letter_sink=Letters(),
+        deadline_seconds=30,
+        clock=FakeClock(),
+        error_events=ErrorEvents(tell=lambda event, error: iris_event(id="told"), deliver=deliver),
+    )
+
+    reply = await handle(iris_event())
+
+    assert reply == iris_event(id="told")
+    assert ["dead letter", "error event"] == order
+    assert {name: count for name, count in events.counts().items() if count} == {
+        "accepted": 1,
+        "dead_lettered": 1,
+    }
+    assert {"event": 1} == events.error_events

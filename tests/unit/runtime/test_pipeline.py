@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge import Body, Event, Origin, Unavailable
+from bridge import Body, Event, EventError, Origin, Unavailable
 from bridge.observe.ledger import Histogram
 from bridge.runtime.pipeline import Pipeline, Quiet, Timings
 from bridge.runtime.response import responder
@@ -172,3 +172,145 @@ async def test_the_model_is_told_when_the_time_is_up():
     await pipeline(model=model)(iris_event())
 
     assert model.requests[0].deadline == 1030.0
+
+
+#: A moment before that of the fake clock, and one after.
+PAST, FUTURE = "2020-03-21T03:41:28.593036193Z", "2020-03-21T03:41:28.593036194Z"
+
+
+async def test_an_expired_event_is_settled_and_nobody_is_asked():
+    """Not the model, not a sink; one that is about to expire is processed."""
+    sink, model = FakeSink(), FakeModel()
+    made = pipeline(model=model, sinks=(sink,))
+
+    outcomes = [await made(iris_event(expirytime=until)) for until in (PAST, FUTURE)]
+
+    assert outcomes == [Quiet.EXPIRED, Quiet.PUBLISHED]
+    assert len(model.requests) == len(sink.events) == 1
+
+
+async def test_an_expired_event_is_not_passed_on_either():
+    """A forwarder is a pipeline like any other."""
+    sink = FakeSink()
+
+    outcome = await pipeline(model=None, respond=None, sinks=(sink,))(iris_event(expirytime=PAST))
+
+    assert outcome is Quiet.EXPIRED
+    assert sink.events == []
+
+
+async def test_expiry_can_be_left_to_others():
+    """`expired: process` does not even look at the attribute."""
+    made = pipeline(expires=False)
+
+    replies = [await made(iris_event(expirytime=until)) for until in (PAST, "garbage")]
+
+    assert ["answered", "answered"] == [reply.type for reply in replies]
+
+
+async def test_an_expirytime_that_is_no_time_refuses_the_event():
+    """For good: it will not become one."""
+    with pytest.raises(EventError, match="expirytime"):
+        await pipeline()(iris_event(expirytime="soon"))
+
+
+class Store:
+    """Has one thing; remembers what it was asked for."""
+
+    def __init__(self, data=b"[1]", content_type="application/json", below="http://store/"):
+        self.body = Body(data, content_type)
+        self.below = below
+        self.asked = []
+
+    def target(self, reference):
+        return reference if reference.startswith(self.below) else None
+
+    async def fetch(self, target):
+        self.asked.append(target)
+        return self.body
+
+
+def claim(**attributes) -> Event:
+    """Return an event whose data lies elsewhere."""
+    return Event(iris_event(dataref="http://store/1", **attributes).attributes, None)
+
+
+async def test_the_data_that_an_event_refers_to_reaches_the_model_as_its_own():
+    """Fetched once; the event's own datacontenttype wins over the store's."""
+    model, store = FakeModel(), Store(content_type="binary/octet-stream")
+
+    await pipeline(model=model, claim_stores=(store,))(claim())
+
+    payload = model.requests[0].payload
+    assert (payload.data, payload.content_type) == (b"[1]", "application/json")
+    assert ["http://store/1"] == store.asked
+
+
+async def test_the_stores_content_type_stands_in_where_the_event_has_none():
+    """And a transformer sees it among the attributes."""
+    seen = {}
+
+    def pre(payload, ctx):
+        seen.update(ctx.attributes)
+        return payload
+
+    event = claim()
+    event = event.replace(datacontenttype=None)
+
+    await pipeline(preprocess=FakeTransformer(pre), claim_stores=(Store(content_type="a/b"),))(
+        event
+    )
+
+    assert seen["datacontenttype"] == "a/b"
+
+
+async def test_a_content_type_of_the_store_that_is_none_refuses_the_event():
+    """Unless the event has one of its own: then nobody looks at it."""
+    made = pipeline(claim_stores=(Store(content_type="garbage"),))
+
+    with pytest.raises(EventError, match="expected a media type"):
+        await made(claim().replace(datacontenttype=None))
+
+    assert isinstance(await made(claim()), Event)
+
+
+@pytest.mark.parametrize("stores", [(), (Store(below="http://other/"),)])
+async def test_a_reference_that_no_store_takes_refuses_the_event(stores):
+    """For good, and says which option would allow it; nobody is asked."""
+    model = FakeModel()
+
+    with pytest.raises(EventError, match=r"attribute 'dataref' is 'http://store/1'.*claim_check"):
+        await pipeline(model=model, claim_stores=stores)(claim())
+
+    assert model.requests == []
+    assert all(store.asked == [] for store in stores)
+
+
+async def test_data_in_the_event_wins_over_a_reference():
+    """Nothing is fetched, and nothing refused, where the data came along."""
+    model, store = FakeModel(), Store()
+    event = iris_event(dataref="http://store/1")
+
+    await pipeline(model=model, claim_stores=(store,))(event)
+    await pipeline(model=model)(event)
+
+    assert [event.data, event.data] == [request.payload.data for request in model.requests]
+    assert store.asked == []
+
+
+async def test_a_claim_is_passed_on_untouched():
+    """A pipeline without a model, a transformer and a response needs no data."""
+    sink, store, event = FakeSink(), Store(), claim(expirytime=FUTURE)
+
+    await pipeline(model=None, respond=None, sinks=(sink,), claim_stores=(store,))(event)
+
+    assert [event] == sink.events
+    assert store.asked == []
+
+
+async def test_a_response_carries_neither_the_claim_nor_the_expiry_of_its_request():
+    """Its data is its own, and so is its lifetime."""
+    reply = await pipeline(claim_stores=(Store(),))(claim(expirytime=FUTURE))
+
+    assert reply.get("dataref") is None
+    assert reply.get("expirytime") is None

@@ -155,3 +155,12 @@ def test_a_content_type_that_is_none_is_the_transformers_fault(said):
 
     with pytest.raises(TransformError, match="expected a media type"):
         make(event, Body(b"{}", said), "1")
+
+
+def test_a_correlation_id_comes_back_as_reply_id_where_the_file_says_so():
+    """As Knative's RequestReply waits for; a request without one is answered without one."""
+    asked = iris_event(correlationid="c-1")
+
+    assert respond(asked, correlate=True).get("replyid") == "c-1"
+    assert respond(asked).get("replyid") is None
+    assert respond(iris_event(), correlate=True).get("replyid") is None
