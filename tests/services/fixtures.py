@@ -18,6 +18,8 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from tests.services.cache import Missing
+from tests.services.kafka import Kafka
+from tests.services.kafka import kafka as kafka_component
 from tests.services.knative import KnativeDispatcher
 from tests.services.process import tail
 from tests.services.seldon_microservice import SeldonMicroservice, seldon_microservice
@@ -90,6 +92,37 @@ def seldon_iris(services: Services) -> Iterator[SeldonMicroservice]:
     component = seldon_microservice(output=services.output("seldon_iris"))
     with services.started("seldon_iris", component) as microservice:
         yield microservice
+
+
+@pytest.fixture(scope="session")
+def kafka(services: Services) -> Iterator[Kafka]:
+    """A Kafka that all tests of the run share, topics and groups named by `fresh`."""
+    with services.started("kafka", kafka_component(output=services.output("kafka"))) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def breakable_kafka(services: Services) -> Iterator[Kafka]:
+    """The broker behind `own_kafka`."""
+    component = kafka_component(output=services.output("breakable_kafka"), own=True)
+    with services.started("breakable_kafka", component) as breakable:
+        yield breakable
+
+
+@pytest.fixture
+def own_kafka(breakable_kafka: Kafka) -> Kafka:
+    """A Kafka that a test may stop, kill and freeze: no other test runs meanwhile."""
+    breakable_kafka.broker.start()
+    return breakable_kafka
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Treat a test that finds in its middle what is missing like one that lacks a fixture."""
+    try:
+        return (yield)
+    except Missing as missing:
+        unavailable(str(missing))
 
 
 @pytest.hookimpl(wrapper=True)

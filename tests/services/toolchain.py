@@ -1,12 +1,14 @@
 """Programs and environments built with the toolchain found here, once.
 
-`go_build` makes a program from a folder of Go, `venv` an environment from requirements. Both
-raise `Missing` where the toolchain is not there or its registry cannot be reached.
+`go_build` makes a program from a folder of Go, `venv` an environment from requirements, `jars`
+fetches what a pom names, for `java` to run. All raise `Missing` where the toolchain is not
+there or its registry cannot be reached.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,9 @@ from tests.services.cache import Missing, cached, content_of
 BUILD_SECONDS = 1800.0
 
 _PYTHON = "3.11"
+
+#: The oldest Java that runs what is fetched.
+_JAVA = 17
 
 
 def go_build(folder: Path) -> Path:
@@ -60,6 +65,32 @@ def venv(name: str, requirements: tuple[str, ...]) -> Path:
     return cached(name, "\n".join((base, *requirements)).encode(), make) / "bin" / "python"
 
 
+def jars(name: str, pom: Path) -> Path:
+    """Return the folder of the jars that *pom* names, and of all that those need."""
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise Missing(f"no mvn command to fetch the jars of {name} with")
+
+    def make(made: Path) -> None:
+        shutil.copy(pom, made / "pom.xml")
+        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"]
+        done = _run([maven, "-B", "-q", *goal], made, dict(os.environ))
+        if done.returncode != 0:
+            raise Missing(f"jars of {name} cannot be fetched: {_first(done, 'ERROR')}")
+
+    return cached(name, pom.read_bytes(), make) / "jars"
+
+
+def java() -> str:
+    """Return a java command that is new enough."""
+    found = shutil.which("java")
+    told = _run([found, "-version"], Path.cwd(), dict(os.environ)).stdout if found else ""
+    version = re.search(r'version "(\d+)', told)
+    if found is None or version is None or int(version[1]) < _JAVA:
+        raise Missing(f"no java from {_JAVA} up" + (f", only {version[1]}" if version else ""))
+    return found
+
+
 def _base_python() -> str:
     """Return a Python of the version that the pinned packages are known to run on."""
     if sys.version_info[:2] == (3, 11):
@@ -94,6 +125,10 @@ def _run(
         timeout=BUILD_SECONDS,
         check=False,
     )
+
+
+def _first(done: subprocess.CompletedProcess[str], mark: str) -> str:
+    return next((line for line in done.stdout.splitlines() if mark in line), _last(done))
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
