@@ -73,7 +73,7 @@ class KeyFile:
         self._watched = WatchedFile(
             file,
             lambda content: read_keys(content, algorithms=algorithms, max_keys=max_keys),
-            option="auth: oidc: jwks_file",
+            option="jwks_file",
             clock=clock,
         )
 

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from bridge.config.options import Bytes, ClientTlsOptions, Options, Seconds
 from bridge.core.attributes import shown
 from bridge.core.clock import Clock
+from bridge.core.errors import ConfigError
 from bridge.core.value import value
 from bridge.sources.bearer import forbidden, invalid
 from bridge.sources.issuer import IssuerKeys
@@ -235,19 +236,22 @@ def _moment(claims: Mapping[str, Any], name: str) -> float | None:
 
 def _keys(options: OidcOptions, clock: Clock) -> Keys:
     algorithms = frozenset(options.algorithms)
-    if options.jwks_file is not None:
-        return KeyFile(
-            options.jwks_file, algorithms=algorithms, max_keys=options.max_keys, clock=clock
+    try:
+        if options.jwks_file is not None:
+            return KeyFile(
+                options.jwks_file, algorithms=algorithms, max_keys=options.max_keys, clock=clock
+            )
+        return IssuerKeys(
+            options.issuer,
+            jwks_url=options.jwks_url,
+            tls=options.tls,
+            token_file=options.token_file,
+            algorithms=algorithms,
+            max_keys=options.max_keys,
+            timeout_seconds=options.timeout_seconds,
+            refresh_seconds=options.refresh_seconds,
+            max_age_seconds=options.max_age_seconds,
+            clock=clock,
         )
-    return IssuerKeys(
-        options.issuer,
-        jwks_url=options.jwks_url,
-        tls=options.tls,
-        token_file=options.token_file,
-        algorithms=algorithms,
-        max_keys=options.max_keys,
-        timeout_seconds=options.timeout_seconds,
-        refresh_seconds=options.refresh_seconds,
-        max_age_seconds=options.max_age_seconds,
-        clock=clock,
-    )
+    except ConfigError as error:
+        raise ConfigError(f"auth: oidc: {error}") from error

@@ -13,24 +13,28 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, field_validator
 
 from bridge.config.options import Options
+from bridge.core.attributes import shown
 from bridge.transports.http import HttpRequest
-
-#: A DNS name, or `*` for every sender.
-Origin = Annotated[
-    str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)$")
-]
 
 
 class WebhookOptions(Options):
     """Whom the webhook handshake permits to send."""
 
-    allowed_origins: Annotated[list[Origin], Field(min_length=1)]
+    allowed_origins: Annotated[list[str], Field(min_length=1)]
     """Names of sending systems, compared whole and in any case; `*` permits every one."""
     allowed_rate: Annotated[int, Field(ge=1)] | None = None
     """Requests a minute that are granted at most; by default as many as are asked for."""
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _names(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin != "*" and _NAME.fullmatch(origin) is None:
+                raise ValueError(f"{shown(origin)}: expected a DNS name, or '*' for every sender")
+        return origins
 
 
 def granted(options: WebhookOptions, request: HttpRequest) -> tuple[tuple[bytes, bytes], ...]:
@@ -53,6 +57,8 @@ def granted(options: WebhookOptions, request: HttpRequest) -> tuple[tuple[bytes,
         rate = str(min(asked, options.allowed_rate)).encode()
     return ((b"webhook-allowed-origin", origin), (b"webhook-allowed-rate", rate))
 
+
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 #: A positive integer, of no more digits than anybody means.
 _RATE = re.compile(rb"[1-9][0-9]{0,9}")
