@@ -46,12 +46,17 @@ class Options(BaseModel):
         return value
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Show no password of a URL; pydantic's own secrets hide themselves."""
+        """Show neither password nor query of a URL; pydantic's own secrets hide themselves."""
         for name, value in super().__repr_args__():
-            yield name, _USERINFO.sub("//***@", value) if isinstance(value, str) else value
+            yield name, _without_secrets(value) if isinstance(value, str) else value
+
+
+def _without_secrets(text: str) -> str:
+    return _QUERY.sub(r"\1?***", _USERINFO.sub("//***@", text))
 
 
 _USERINFO = re.compile(r"//[^/@\s]*@")
+_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
 
 
 class RetryOptions(Options):

@@ -232,15 +232,23 @@ def check_line(method: str, target: str) -> None:
 
 
 def _split(url: str) -> SplitResult:
-    shown = ascii(url.rpartition("@")[2].partition("?")[0][:200])
+    expected = "expected http:// or https://, a host and perhaps a port, and no fragment"
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ConfigError(f"url {shown}: {error}; expected http://host:port/path") from error
+    except ValueError:
+        good = False  # the cause is not told: it quotes a password that holds a slash
     if not good or parts.fragment or _URL.fullmatch(url) is None:
-        raise ConfigError(f"url {shown}: expected http:// or https://, a host, and no fragment")
+        raise ConfigError(f"url {_shown(url)}: {expected}")
     return parts
+
+
+def _shown(url: str) -> str:
+    """Return as much of a URL that is none as holds no secret for sure."""
+    head = re.split("[?#]", url, maxsplit=1)[0]
+    if "@" in url[len(head) :]:
+        return "with '@' behind '?' or '#'"
+    return ascii(head.rpartition("@")[2][:200])
 
 
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,30}")
