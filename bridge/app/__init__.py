@@ -152,10 +152,13 @@ def build(
     parts = replace(parts, debug=options.log.level == "debug")
     built = [line(name, pipeline, parts) for name, pipeline in options.pipelines.items()]
     lines = {one.name: one for one in built if one is not None}
-    sources, warnings = listeners(list(lines.values()), options.admin, parts)
+    sources, far_ends, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
+    components = {
+        (one.name, name): part for one in lines.values() for name, part in one.components.items()
+    }
     pings = Pings(
-        {(one.name, name): part for one in lines.values() for name, part in one.components.items()},
+        {**components, **far_ends},
         report=lambda name, part, up: parts.ledger.pipeline(name).components.update({part: up}),
         clock=parts.clock,
         interval_seconds=PING_SECONDS,

@@ -13,17 +13,26 @@ from bridge.app.addresses import Address, clash, with_port
 from bridge.app.lines import Line
 from bridge.app.parts import Parts
 from bridge.config.pipeline import AdminOptions
-from bridge.core.ports import Handler, Source
+from bridge.core.ports import Component, Handler, Source
 from bridge.observe.complaints import Complaints
 from bridge.runtime.middleware import filtered
 from bridge.runtime.routing import Route, Router
 
 Served = list[tuple[Source, Handler]]
 
+#: Sources that have a far end of their own, by pipeline and as what it is shown.
+FarEnds = dict[tuple[str, str], Component]
 
-def listeners(lines: Sequence[Line], admin: AdminOptions, parts: Parts) -> tuple[Served, list[str]]:
-    """Return the sources with their handlers, and warnings about pipelines in the shade."""
+
+def listeners(
+    lines: Sequence[Line], admin: AdminOptions, parts: Parts
+) -> tuple[Served, FarEnds, list[str]]:
+    """Return the sources with their handlers, and warnings about pipelines in the shade.
+
+    In between: the sources that ask an issuer whose tokens are good, for the pings.
+    """
     served: Served = []
+    far_ends: FarEnds = {}
     warnings: list[str] = []
     shared: dict[tuple[str, int], list[Line]] = {}
     claimed = {"the admin pages": (admin.host, admin.port)}
@@ -46,13 +55,23 @@ def listeners(lines: Sequence[Line], admin: AdminOptions, parts: Parts) -> tuple
         if source is not None:
             events = parts.ledger.pipeline(line.name).events
             served.append((source, filtered(line.handle, line.accepts, events)))
+            far_ends.update(_far_end(source, [line]))
     for group in shared.values():
         _claim_port(group[0], claimed, parts)
         listener = _listener(group, parts)
         if listener is not None:
             served.append(listener)
+            far_ends.update(_far_end(listener[0], group))
         warnings += _in_the_shade(group)
-    return served, warnings
+    return served, far_ends, warnings
+
+
+def _far_end(source: Source, lines: Sequence[Line]) -> FarEnds:
+    """Return *source* for each of its pipelines, if it asks an issuer; else nothing."""
+    auth = getattr(lines[0].source.options, "auth", None)
+    if getattr(auth, "oidc", None) is None:
+        return {}
+    return {(line.name, "source"): source for line in lines}
 
 
 def _claim_port(line: Line, claimed: dict[str, Address], parts: Parts) -> None:

@@ -78,6 +78,7 @@ class IssuerKeys:
         self._asked: set[tuple[str | None, str]] = set()
         self._absent: set[tuple[str | None, str]] = set()
         self._fetching: asyncio.Task[None] | None = None
+        self._entered = asyncio.Event()
         #: How often the set has changed.
         self.changes = 0
 
@@ -86,11 +87,13 @@ class IssuerKeys:
         if urlsplit(self._url).scheme == "http":
             log.warning("keys come over plain HTTP: whoever is between can sign", url=self._url)
         await self._client.__aenter__()
+        self._entered.set()
         self._fetch()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """End a fetch under way and close every connection; may be called twice."""
+        self._entered.clear()
         fetching, self._fetching = self._fetching, None
         if fetching is not None:
             fetching.cancel()
@@ -99,7 +102,11 @@ class IssuerKeys:
         await self._leave_found()
 
     async def ping(self) -> None:
-        """Return if the issuer accepts a connection; raise Unavailable, with its URL, if not."""
+        """Return if the issuer accepts a connection; raise Unavailable, with its URL, if not.
+
+        Waits to be entered: far ends are pinged from before sources are.
+        """
+        await self._entered.wait()
         await self._client.ping()
 
     async def find(self, kid: str | None, alg: str) -> Key | None:

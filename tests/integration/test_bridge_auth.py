@@ -107,8 +107,10 @@ async def test_a_bridge_asks_an_issuer_that_an_authority_of_ours_vouches_for(
                 await post(bridge.url, HEADERS),
             ]
             metrics = await page(f"{bridge.admin_url}metrics")
+            pings = await page(f"{bridge.admin_url}readyz?verbose")
         output = bridge.process.output.read_text()
 
+    assert "iris.source: ok" in pings.splitlines()
     assert [200, 401, 401] == [status for status, _ in told]
     assert 1 == len(model.received)
     assert [f"Bearer {CANARY}".encode()] * 2 == issuer.shown
@@ -136,6 +138,7 @@ async def test_an_issuer_that_is_up_later_is_no_reason_not_to_start(tmp_path: Pa
     async with receiving(PREDICTION) as model:
         with bridge_running(guarded(model.url, auth), tmp_path) as bridge:
             down, _ = await post(bridge.url, bearer(good(url)))
+            pings = await page(f"{bridge.admin_url}readyz?verbose")
             async with issuing(port=port):
                 async with asyncio.timeout(SECONDS):
                     while (up := (await post(bridge.url, bearer(good(url))))[0]) == 503:
@@ -143,6 +146,7 @@ async def test_an_issuer_that_is_up_later_is_no_reason_not_to_start(tmp_path: Pa
         output = bridge.process.output.read_text()
 
     assert (503, 200) == (down, up)
+    assert f"iris.source: {url}" in pings
     warned = [line for line in output.splitlines() if "keys of the issuer not fetched" in line]
     assert "warning" == json.loads(warned[0])["level"]
 
