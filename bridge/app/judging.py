@@ -84,7 +84,7 @@ def verdict(error: BridgeError) -> str:
 #: How an outcome that was expected is called.
 _IN_WORDS: Final[Mapping[str, str]] = {
     "reply": "a reply",
-    "published": "published",
+    "published": "an event published",
     "filtered": "filtered",
     "dead_letter": "sent to the dead letter",
     "refused": "refused",

@@ -261,7 +261,7 @@ WRONG: dict[str, tuple[dict[str, str], list[tuple[str, str, str]]]] = {
         [
             (
                 "expect.published",
-                "published",
+                "an event published",
                 "sent to the dead letter (transform): "
                 "Steps.preprocess: ValueError('no rows but a boom')",
             )
