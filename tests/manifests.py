@@ -48,7 +48,13 @@ FOREIGN: Final = ("pipelines", "groups", "rule_files")
 
 #: Labels and annotations are free to Kubernetes, so a typing error in one is silent. Here it is
 #: an unknown name: whoever uses a new one adds it.
-LABELS: Final = frozenset({"app.kubernetes.io/name", "networking.knative.dev/visibility"})
+LABELS: Final = frozenset(
+    {
+        "app.kubernetes.io/name",
+        "kubernetes.io/metadata.name",
+        "networking.knative.dev/visibility",
+    }
+)
 ANNOTATIONS: Final = frozenset(
     {
         "autoscaling.knative.dev/max-scale",
@@ -120,6 +126,21 @@ def below(folder: Path) -> list[Manifest]:
 def read(file: Path) -> list[Manifest]:
     """Return the documents of *file* that `validate` can judge; raise ManifestError."""
     return list(_manifests(file, file.read_text(encoding="utf-8")))
+
+
+def shown(page: Path) -> list[Manifest]:
+    """Return the manifests and patches in the YAML blocks of *page*, numbered by their block."""
+    return [
+        Manifest(file=page, index=number, document=document)
+        for number, block in enumerate(blocks(page.read_text(encoding="utf-8"), "yaml"))
+        for document in parsed(block, page.name)
+        if "apiVersion" in document or "kind" in document
+    ]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the fenced blocks in *language* of a page of Markdown."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def parsed(text: str, where: str = "the text") -> list[dict[str, Any]]:

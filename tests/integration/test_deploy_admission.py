@@ -8,6 +8,7 @@ that run in the webhooks of Knative Eventing and Serving v0.50.0, and kustomize 
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.manifests import ROOT, Manifest, parsed, validate
+from tests.manifests import ROOT, Manifest, blocks, parsed, validate
 from tests.services.cache import Missing
 from tests.services.fixtures import unavailable
 from tests.services.toolchain import go_build
@@ -156,3 +157,33 @@ def test_knative_refuses_what_our_schemas_refuse(
 
     assert done.returncode == 1
     assert says in done.stderr
+
+
+def test_the_overlay_of_the_docs_is_admitted(program: Path, tmp_path: Path) -> None:
+    """docs/deploying.md's own overlay is built: its image, its file, its secrets, its port."""
+    shutil.copytree(KNATIVE, tmp_path / "deploy" / "knative")
+    (tmp_path / "my-bridge").mkdir()
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    for block in blocks(page, "yaml"):
+        if named := re.match(r"# (my-bridge/\S+)\n", block):
+            (tmp_path / named[1]).write_text(block)
+
+    objects = applied(program, tmp_path / "my-bridge")
+
+    for index, document in enumerate(objects):
+        validate(Manifest(file=tmp_path / "built.yaml", index=index, document=document))
+    pod = one(objects, "apps/v1 Deployment", "iris-bridge")["spec"]["template"]["spec"]
+    config = one(objects, "v1 ConfigMap", "iris-bridge-file")
+    environ = one(objects, "v1 ConfigMap", "iris-bridge-environment")
+    trigger = one(objects, "eventing.knative.dev/v1 Trigger", "seldon-eventing")
+    ports = one(objects, "v1 Service", "iris-bridge")["spec"]["ports"]
+    (container,) = pod["containers"]
+    assert container["image"] == "registry.example.com/inference-bridge:1.4"
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
+    assert "oidc" in config["data"]["bridge.yaml"]
+    assert "simple-iris-predictor" in environ["data"]["MODEL_URL"]
+    assert trigger["spec"]["subscriber"]["uri"].startswith("https://iris-bridge.")
+    assert trigger["spec"]["delivery"]["retry"] == 8
+    assert sorted(port["port"] for port in ports) == [80, 443]

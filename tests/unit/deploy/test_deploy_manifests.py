@@ -26,6 +26,7 @@ from tests.manifests import (
     names_below,
     parsed,
     read,
+    shown,
     validate,
 )
 
@@ -225,7 +226,7 @@ def test_a_patch_may_leave_out_but_not_misspell() -> None:
 
 
 def test_every_known_name_is_in_use() -> None:
-    """A label or annotation that no manifest has any more is known no more."""
+    """A label or annotation that no manifest has any more, nor a page, is known no more."""
     used: set[str] = set()
 
     def collect(value: Any, path: tuple[str, ...] = ()) -> None:
@@ -236,7 +237,8 @@ def test_every_known_name_is_in_use() -> None:
             if isinstance(item, dict | list):
                 collect(item, (*path, str(key)))
 
-    for manifest in MANIFESTS:
+    pages = [manifest for page in (ROOT / "docs").glob("*.md") for manifest in shown(page)]
+    for manifest in [*MANIFESTS, *pages]:
         collect(manifest.document)
 
     assert (LABELS | ANNOTATIONS) - used == set()
