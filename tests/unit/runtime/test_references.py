@@ -7,7 +7,7 @@ import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import EventError
@@ -184,14 +184,22 @@ PIECES = st.sampled_from(
         *("\t", "\r\n", "\x00", "。", "．", "／", "ſ", "é", "a", "1.json", "9000", "0"),
     ]
 )
+#: Paths that climb, of every spelling, below the store's own address.
+SEGMENTS = st.sampled_from(
+    ["events", "secret", "a", "..", ".", "", "%2e%2e", ".%2E", "..%2f..", "..;", "%252e", "%5c.."]
+)
 REFERENCES = st.one_of(
     st.lists(PIECES, max_size=12).map("".join),
     st.lists(PIECES, max_size=8).map(lambda parts: "http://store:9000/events/" + "".join(parts)),
+    st.lists(SEGMENTS, min_size=1, max_size=5).map(
+        lambda parts: "http://store:9000/" + "/".join(parts)
+    ),
     st.text(max_size=60).map("http://store:9000/events/".__add__),
     st.text(max_size=60),
 )
 
 
+@settings(max_examples=500)
 @given(REFERENCES)
 def test_no_reference_leads_out_of_the_base(reference: str) -> None:
     """Whatever is asked for lies below the base, by every way there is to read it."""
