@@ -12,6 +12,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from bridge.config.options import HttpClientOptions
@@ -23,6 +24,8 @@ from bridge.transports.http.writing import check_headers
 Header = tuple[bytes, bytes]
 
 AUTHORIZATION = b"authorization"
+
+_NAME = itemgetter(0)
 
 
 class Credentials:
@@ -72,10 +75,9 @@ class Credentials:
 
     def others(self, headers: Sequence[Header]) -> Sequence[Header]:
         """Return those of *headers* that stand beside the configured ones."""
-        for name, _ in headers:
-            if name in self.names:
-                return [header for header in headers if header[0] not in self.names]
-        return headers
+        if self.names.isdisjoint(map(_NAME, headers)):
+            return headers
+        return [header for header in headers if header[0] not in self.names]
 
     def _take(self, one: _Given, clock: Clock) -> None:
         if one.problem:
