@@ -112,6 +112,32 @@ async def test_with_a_dead_letter_the_error_event_is_still_the_reply(tmp_path: P
     assert told.attributes["type"] == FAILED
 
 
+async def test_in_a_batch_an_error_event_stands_among_the_responses(tmp_path: Path) -> None:
+    """One bad member of three no longer refuses the others."""
+    batch = "application/cloudevents-batch+json"
+    names = {"specversion": "1.0", "source": EVENT["ce-source"], "type": EVENT["ce-type"]}
+    events = [
+        {**names, "id": "1", "data": {"strData": "good"}},
+        {**names, "id": "2", "data": {"strData": "bad"}, "expirytime": "never"},
+        {**names, "id": "3", "data": {"strData": "good"}},
+    ]
+    async with receiving(PREDICTION) as model:
+        with bridge_running(telling(model.url), tmp_path) as bridge:
+            async with sending(bridge.url) as sender:
+                answer = await sender.post(
+                    json.dumps(events).encode(),
+                    content_type=batch,
+                    accept=batch,
+                    **dict.fromkeys(("ce_specversion", "ce_id", "ce_source", "ce_type")),
+                )
+
+    replies = json.loads(answer.body)
+    assert answer.status == 200
+    response = "seldon.simple-iris-deployment.response"
+    assert [response, FAILED, response] == [reply["type"] for reply in replies]
+    assert replies[1]["data"]["event"]["id"] == "2"
+
+
 async def test_an_outage_is_never_told_by_an_event(tmp_path: Path) -> None:
     """503: the event is good and comes again."""
     async with receiving(Answer(status=503)) as model, receiving() as sink:
