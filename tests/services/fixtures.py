@@ -122,7 +122,8 @@ def pytest_runtest_call() -> Generator[None, None, None]:
     try:
         return (yield)
     except Missing as missing:
-        unavailable(str(missing))
+        reason = str(missing)
+    unavailable(reason)
 
 
 @pytest.hookimpl(wrapper=True)

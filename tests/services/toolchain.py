@@ -76,7 +76,7 @@ def jars(name: str, pom: Path) -> Path:
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"]
         done = _run([maven, "-B", "-q", *goal], made, dict(os.environ))
         if done.returncode != 0:
-            raise Missing(f"jars of {name} cannot be fetched: {_first(done, 'ERROR')}")
+            raise Missing(f"jars of {name} cannot be fetched: {_first(done, '[ERROR]')}")
 
     return cached(name, pom.read_bytes(), make) / "jars"
 
@@ -128,7 +128,9 @@ def _run(
 
 
 def _first(done: subprocess.CompletedProcess[str], mark: str) -> str:
-    return next((line for line in done.stdout.splitlines() if mark in line), _last(done))
+    """Return the first line that holds *mark*, from there on: colours may come before it."""
+    found = (line[line.index(mark) :] for line in done.stdout.splitlines() if mark in line)
+    return next(found, _last(done))
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
