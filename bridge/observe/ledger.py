@@ -14,6 +14,8 @@ An event costs two additions here; labels exist only when somebody reads the met
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 #: Upper ends of the histogram's buckets, from a pure function to a slow model.
@@ -26,11 +28,29 @@ STEP_BOUNDS_SECONDS: Final = (
 MAX_REASONS: Final = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionFacts:
+    """Where a source is in one partition.
+
+    *committed*: the next offset that is not known to be done. *end*: the offset after the
+    last record there is, None while nobody said. *held*: events that wait to be tried again.
+    *oldest_seconds*: how long the oldest record that is not settled has been here.
+    """
+
+    topic: str
+    partition: int
+    committed: int
+    end: int | None
+    held: int
+    oldest_seconds: float
+
+
 class Deliveries:
     """What one source took in, and what became of it.
 
     Every `taken` is followed by exactly one of `settled`, `refused` and `given_back`. *limit*:
-    how many may be open at once, None where nothing bounds them. *turned_away*: requests that
+    how many may be open at once, None where nothing bounds them. *partitions* says, when
+    asked, where a source of partitions is in each. *turned_away*: requests that
     were no delivery, by the status they were answered.
     """
 
@@ -38,6 +58,7 @@ class Deliveries:
         "given_back_total",
         "limit",
         "open",
+        "partitions",
         "refusals",
         "refused_total",
         "settled_total",
@@ -52,6 +73,7 @@ class Deliveries:
         self.given_back_total = 0
         self.open = 0
         self.limit: int | None = None
+        self.partitions: Callable[[], Sequence[PartitionFacts]] = tuple
         self.refusals: dict[str, int] = {}
         self.turned_away: dict[int, int] = {}
 

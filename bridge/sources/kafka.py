@@ -1,0 +1,442 @@
+"""Events from Kafka: at least once, in order for each key, many at a time.
+
+    join ─▶ a pump for each partition:  room? ─▶ fetch ─▶ decode ─▶ a task for each event
+    event:  handler ─▶ settled ─▶ its offset may be committed
+                └ an outage: held, tried again after a pause, never skipped
+
+A position is committed only up to the first record that is not settled, so whatever kills the
+process loses nothing. What was taken and is not committed is delivered again: never more than
+`max_in_flight`. When partitions go, what is running is settled, what only waits is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Literal, Self
+
+import structlog
+from pydantic import Field
+
+from bridge.codecs.records import Decode, Decoding, decoder
+from bridge.config.kafka import KafkaClientOptions
+from bridge.config.options import Bytes, Seconds
+from bridge.core.clock import Clock
+from bridge.core.errors import (
+    DeadlineExceeded,
+    DecodeError,
+    EventError,
+    Rejected,
+    Unavailable,
+)
+from bridge.core.event import Event, Invalid, Origin, Record
+from bridge.core.ports import Handler
+from bridge.observe.complaints import Complaints
+from bridge.observe.ledger import Deliveries, PartitionFacts
+from bridge.sources.lanes import Place
+from bridge.sources.partition import Assigned
+from bridge.transports.kafka.consumer import KafkaConsumer
+from bridge.transports.kafka.port import Consumer, Fenced, OutOfRange, Partition
+
+log = structlog.get_logger()
+
+#: How long the last commit may take when the process is told to end at once.
+LAST_COMMIT_SECONDS = 3.0
+
+
+class KafkaSourceOptions(KafkaClientOptions):
+    """Events from Kafka, at least once and in order for each key."""
+
+    topics: Annotated[list[str], Field(min_length=1)]
+    """Topics to read."""
+    group_id: Annotated[str, Field(min_length=1)]
+    """Consumer group: its members share the partitions, and its commits say what is done."""
+    decode: Decoding = "auto"
+    """What records hold; `auto`: CloudEvents, and others as Knative's KafkaSource has them."""
+    order: Literal["key", "partition", "none"] = "key"
+    """Within what responses leave in the order of their requests; records without a key are \
+ordered by partition."""
+    serial: bool = False
+    """Whether an event waits until the one before it, in that order, is done: for a model \
+with a state."""
+    on_dead_letter: Literal["settle", "hold"] = "settle"
+    """What a refused event does: go to the dead letter, or stop its key until it is taken."""
+    hold_after_refusals: Annotated[int, Field(ge=0)] = 0
+    """How many refusals in a row hold the source: a model was rolled out badly; 0 for never."""
+    max_attempts: Annotated[int, Field(ge=1)] = 5
+    """Tries of an event that runs out of time while others are answered; then it is refused."""
+    max_in_flight: Annotated[int, Field(ge=1)] = 512
+    """Records taken and not committed at most, shared equally by the partitions: what a kill \
+delivers again."""
+    max_in_flight_bytes: Bytes = 32 * 1024 * 1024
+    """How large records under way may be together, shared equally by the partitions."""
+    max_fetch_bytes: Bytes = 1024 * 1024
+    """How much of one partition is fetched at once; a larger record comes alone."""
+    commit_interval_seconds: Seconds = 1.0
+    """Longest wait until what is settled is committed."""
+    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
+    """Where a group begins that has committed nothing yet."""
+    on_out_of_range: Literal["fail", "earliest", "latest"] = "fail"
+    """What to do when the next record is not there any more: stop, or go on with a loss."""
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    """Whether records of aborted transactions are left out."""
+    hold_initial_seconds: Seconds = 0.1
+    """Pause before the second try of an event that met an outage; it doubles from try to try."""
+    hold_max_seconds: Seconds = 30.0
+    """Longest pause between two tries."""
+    session_timeout_seconds: Seconds = 30.0
+    """How long the group waits for a sign of life."""
+    rebalance_timeout_seconds: Seconds = 60.0
+    """How long the group waits for what is running, when partitions move to another member."""
+
+
+class KafkaSource:
+    """One member of a group. Order: by key, unless the options say otherwise.
+
+    Its `delivers_again`: an event that meets an outage is tried again here, and needs no
+    sender for it. *consumer* is another than Kafka's in tests.
+    """
+
+    Options = KafkaSourceOptions
+    delivers_again = True
+
+    def __init__(
+        self,
+        options: KafkaSourceOptions,
+        *,
+        name: str,
+        namespace: str | None,
+        deliveries: Deliveries,
+        clock: Clock,
+        chance: random.Random,
+        consumer: Consumer | None = None,
+    ) -> None:
+        """Raise ConfigError for an address, certificate or password that cannot work."""
+        self._options = options
+        self._name = name
+        self._deliveries = deliveries
+        self._clock = clock
+        self._chance = chance
+        self._complaints = Complaints(clock, source=name)
+        self._decode: Decode = decoder(options.decode, name=name, namespace=namespace)
+        self._consumer: Consumer = consumer or KafkaConsumer(
+            options,
+            topics=tuple(options.topics),
+            group_id=options.group_id,
+            session_timeout_seconds=options.session_timeout_seconds,
+            rebalance_timeout_seconds=options.rebalance_timeout_seconds,
+            max_fetch_bytes=options.max_fetch_bytes,
+            isolation_level=options.isolation_level,
+        )
+        self._partitions: dict[Partition, Assigned] = {}
+        self._settled = 0
+        self._commit_now = asyncio.Event()
+        self._committing = asyncio.Lock()
+        deliveries.limit = options.max_in_flight
+        deliveries.partitions = self._facts
+
+    async def __aenter__(self) -> Self:
+        """Return: the group is joined when there is a handler."""
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Leave the group; may be called twice."""
+        await self._consumer.stop()
+
+    async def ping(self) -> None:
+        """Return if a broker answers and has the topics; raise Unavailable if not."""
+        await self._consumer.ping()
+
+    async def run(self, handle: Handler, stop: asyncio.Event) -> None:
+        """Give events to *handle* until *stop*; return when all are settled or given back.
+
+        Raise OutOfRange where records are gone that were never delivered, and whatever else
+        makes going on impossible.
+        """
+        self._handle = handle
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                joining = group.create_task(self._join())
+                committing = group.create_task(self._commit_often())
+                await stop.wait()
+                joining.cancel()
+                await self._let_go(list(self._partitions.values()), None)
+                committing.cancel()
+        finally:
+            for partition in self._partitions.values():
+                partition.leaving = True
+            with suppress(TimeoutError):  # then what is not committed is delivered again
+                async with asyncio.timeout(LAST_COMMIT_SECONDS):
+                    await self._commit(list(self._partitions.values()))
+            self._partitions.clear()
+            await self._consumer.stop()
+
+    # The group
+
+    async def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Begin with *partitions*, in tasks of their own: the group does not wait for that."""
+        options, parts = self._options, max(1, len(partitions))
+        log.info("partitions assigned", source=self._name, partitions=_names(partitions))
+        for at in partitions:
+            partition = self._partitions[at] = Assigned(
+                at,
+                share=max(1, options.max_in_flight // parts),
+                share_bytes=max(1, options.max_in_flight_bytes // parts),
+                clock=self._clock,
+            )
+            partition.pump = self._group.create_task(self._pump(partition))
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Settle what is running, give back what waits or takes too long, and commit."""
+        mine = [self._partitions[at] for at in partitions if at in self._partitions]
+        if mine:
+            log.info("partitions revoked", source=self._name, partitions=_names(partitions))
+            await self._let_go(mine, self._options.rebalance_timeout_seconds * 0.7)
+
+    async def _join(self) -> None:
+        """Connect, again and again until a broker answers."""
+        pause = self._options.hold_initial_seconds
+        while True:
+            try:
+                await self._consumer.start(self)
+            except Unavailable as error:
+                self._complaints.of("unavailable", error)
+                await self._clock.sleep(self._jittered(pause))
+                pause = min(pause * 2, self._options.hold_max_seconds)
+            else:
+                log.info(
+                    "joining group",
+                    source=self._name,
+                    group=self._options.group_id,
+                    topics=self._options.topics,
+                )
+                return
+
+    async def _let_go(self, partitions: Sequence[Assigned], seconds: float | None) -> None:
+        """Settle what is running in *partitions*, within *seconds*, commit and forget them."""
+        for partition in partitions:
+            partition.leaving = True
+            if partition.pump is not None:
+                partition.pump.cancel()
+            partition.give_back_held()
+        try:
+            async with asyncio.timeout(seconds):
+                for partition in partitions:
+                    await partition.idle()
+        except TimeoutError:
+            log.warning("giving back what is still under way", source=self._name)
+            for partition in partitions:
+                partition.cancel()
+            for partition in partitions:
+                await partition.idle()
+        await self._commit(partitions)
+        for partition in partitions:
+            self._partitions.pop(partition.at, None)
+
+    # Records
+
+    async def _pump(self, partition: Assigned) -> None:
+        """Take records as there is room for them, for as long as the partition is ours."""
+        pause = self._options.hold_initial_seconds
+        while True:
+            try:
+                if not partition.started:
+                    await self._start(partition)
+                await partition.room()
+                records = await self._consumer.fetch(partition.at, partition.space)
+            except OutOfRange as error:
+                await self._out_of_range(partition, error)
+            except Unavailable as error:
+                self._complaints.of("unavailable", error)
+                await self._clock.sleep(self._jittered(pause))
+                pause = min(pause * 2, self._options.hold_max_seconds)
+            else:
+                pause = self._options.hold_initial_seconds
+                for record in records:
+                    self._take(partition, record)
+
+    async def _start(self, partition: Assigned) -> None:
+        """Begin where the group left off; where it never was, commit where it begins."""
+        at, consumer = partition.at, self._consumer
+        start = await consumer.committed(at)
+        if start is None:
+            first, end = await consumer.bounds(at)
+            start = first if self._options.auto_offset_reset == "earliest" else end
+            await consumer.commit({at: start})
+        consumer.seek(at, start)
+        partition.start(start)
+
+    def _take(self, partition: Assigned, record: Record) -> None:
+        """Have the events of *record* handled, each in its place."""
+        lane: bytes | str | None = None
+        if self._options.order != "none":
+            lane = record.key if self._options.order == "key" and record.key is not None else _ALL
+        now = self._clock.now_ns()
+        places: list[Place] = []
+
+        def origin(headers: tuple[tuple[bytes, bytes], ...]) -> Origin:
+            places.append(partition.lanes.enter(lane, now))
+            return Origin("kafka", "", False, headers, record, places[-1])
+
+        try:
+            events = self._decode(record, origin)
+        except DecodeError as error:
+            for place in places:
+                place.leave()
+            places.clear()
+            events = [Invalid.of_record(origin(()), error)]
+        partition.take(record.offset, _size(record), len(events))
+        for event, place in zip(events, places, strict=True):
+            self._deliveries.taken()
+            task = self._group.create_task(self._until_settled(partition, event, place))
+            partition.begin(place, task)
+            task.add_done_callback(partial(self._ended, partition, record.offset, place))
+
+    def _ended(
+        self, partition: Assigned, offset: int, place: Place, task: asyncio.Task[None]
+    ) -> None:
+        """Book what became of an event. Also of a task that was cancelled before it began."""
+        partition.ended(place)
+        if task.cancelled() or task.exception() is not None:
+            self._deliveries.given_back()
+            return
+        self._settled += 1
+        self._deliveries.settled()
+        place.leave()
+        partition.settle(offset)
+        if partition.wants_commit:
+            self._commit_now.set()
+
+    async def _until_settled(self, partition: Assigned, event: Event, place: Place) -> None:
+        """Have *event* handled until its outcome exists; an outage is waited for."""
+        options = self._options
+        pause, strikes = options.hold_initial_seconds, 0
+        while True:
+            place.attempts += 1
+            settled_before = self._settled
+            try:
+                if options.serial:
+                    await place.turn()
+                await self._handle(event)
+            except (Unavailable, EventError) as error:
+                failure = error
+            else:
+                return
+            if isinstance(failure, DeadlineExceeded) and self._settled > settled_before:
+                strikes += 1
+                if strikes == options.max_attempts:
+                    text = f"{failure}, {strikes} times, while others were answered"
+                    event = Invalid.of_event(event, Rejected(text))
+                    continue
+            self._complaints.of(failure.reason, failure, id=event.id)
+            if partition.leaving:
+                partition.give_back(place)
+            partition.hold(place, str(failure))
+            asked = getattr(failure, "retry_after_seconds", None) or 0.0
+            await self._clock.sleep(
+                min(max(asked, self._jittered(pause)), options.hold_max_seconds)
+            )
+            partition.tried(place)
+            pause = min(pause * 2, options.hold_max_seconds)
+
+    async def _out_of_range(self, partition: Assigned, error: OutOfRange) -> None:
+        """Go on where there is something, if that is what the options say; raise otherwise."""
+        wanted = partition.offsets.next
+        first, end = await self._consumer.bounds(partition.at)
+        if first <= wanted <= end:  # the position was not known yet, or the log has grown
+            self._consumer.seek(partition.at, wanted)
+            return
+        choice = self._options.on_out_of_range
+        if choice == "fail":
+            raise OutOfRange(
+                f"source {self._name}: {partition.at}: offset {wanted} is not there, only "
+                f"{first} to {end}: records were deleted before they were read; to go on with "
+                "that loss set on_out_of_range, or move the group's offsets"
+            ) from error
+        to = first if choice == "earliest" else end
+        log.error(
+            "records are lost: their offsets are not there any more",
+            source=self._name,
+            partition=str(partition.at),
+            lost_from=wanted,
+            going_on_at=to,
+        )
+        if to < wanted:
+            raise OutOfRange(
+                f"source {self._name}: {partition.at}: the log ends at {end}, before offset "
+                f"{wanted}: was the topic made anew? move the group's offsets"
+            ) from error
+        partition.offsets.skip_to(to)
+        self._consumer.seek(partition.at, to)
+
+    # Commits
+
+    async def _commit_often(self) -> None:
+        """Commit what is settled, every so often and whenever a window is half settled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._options.commit_interval_seconds):
+                    await self._commit_now.wait()
+            except TimeoutError:
+                pass
+            self._commit_now.clear()
+            await self._commit(list(self._partitions.values()))
+
+    async def _commit(self, partitions: Sequence[Assigned]) -> None:
+        """Tell the group what is settled of *partitions*; what cannot be told is told later."""
+        async with self._committing:
+            positions: dict[Partition, int] = {}
+            by_partition = {partition.at: partition for partition in partitions}
+            try:
+                for at, partition in by_partition.items():
+                    if not partition.started:
+                        continue
+                    if not partition.offsets.open and not partition.leaving:
+                        partition.offsets.skip_to(await self._consumer.position(at))
+                    if partition.offsets.position > partition.offsets.committed:
+                        positions[at] = partition.offsets.position
+                if positions:
+                    await self._consumer.commit(positions)
+            except Fenced as error:
+                log.info("not committed: the group has moved on", error=str(error))
+                return
+            except Unavailable as error:
+                self._complaints.of("commit", error)
+                return
+            for at, position in positions.items():
+                by_partition[at].committed(position)
+
+    # What operators see
+
+    def _facts(self) -> list[PartitionFacts]:
+        return [
+            PartitionFacts(
+                topic=at.topic,
+                partition=at.number,
+                committed=partition.offsets.committed,
+                end=self._consumer.end(at),
+                held=len(partition.held),
+                oldest_seconds=partition.oldest_seconds,
+            )
+            for at, partition in self._partitions.items()
+        ]
+
+    def _jittered(self, seconds: float) -> float:
+        return seconds * (0.5 + self._chance.random() / 2)
+
+
+#: The lane of everything that a partition keeps in order, or that has no key.
+_ALL = "partition"
+
+
+def _size(record: Record) -> int:
+    """Return roughly what *record* holds in memory: what it brought, and what comes with it."""
+    return len(record.value or b"") + len(record.key or b"") + 1024
+
+
+def _names(partitions: Sequence[Partition]) -> list[str]:
+    return [str(at) for at in partitions]

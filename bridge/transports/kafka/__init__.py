@@ -1,0 +1,13 @@
+"""Kafka's connections: a member of a group, a producer. Only this room touches aiokafka."""
+
+from __future__ import annotations
+
+from bridge.transports.kafka.port import (
+    Assignments,
+    Consumer,
+    Fenced,
+    OutOfRange,
+    Partition,
+)
+
+__all__ = ["Assignments", "Consumer", "Fenced", "OutOfRange", "Partition"]

@@ -1,0 +1,202 @@
+"""One member of a consumer group, on aiokafka.
+
+aiokafka's own choices that would lose events are switched off: nothing is committed by
+itself, and no offset is reset by itself. A source that waits for a model is not asked to
+leave the group: heartbeats, on the same event loop, say that it is alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from bridge.config.kafka import KafkaClientOptions
+from bridge.core.errors import Unavailable
+from bridge.core.event import Record
+from bridge.transports.kafka.client import brokers, connection, in_words
+from bridge.transports.kafka.port import Assignments, Fenced, OutOfRange, Partition
+
+log = structlog.get_logger()
+
+#: How long one wait for records takes before the state of the group is looked at again.
+FETCH_SECONDS = 1.0
+
+#: How often topics that are not there yet are looked for, and partitions that were added.
+METADATA_SECONDS = 30.0
+
+#: The longest that Kafka's protocol can say: waiting for a model never ends a membership.
+NEVER_MS = 2**31 - 1
+
+
+class KafkaConsumer:
+    """A `Consumer` of *topics* in *group_id*. Built without touching the network."""
+
+    def __init__(
+        self,
+        options: KafkaClientOptions,
+        *,
+        topics: tuple[str, ...],
+        group_id: str,
+        session_timeout_seconds: float,
+        rebalance_timeout_seconds: float,
+        max_fetch_bytes: int,
+        isolation_level: str,
+    ) -> None:
+        """Raise ConfigError for an address, certificate or password that cannot work."""
+        connection(options)
+        self._options = options
+        self._topics = topics
+        self._who = brokers(options)
+        self._settings: dict[str, Any] = {
+            "group_id": group_id,
+            "session_timeout_ms": round(session_timeout_seconds * 1000),
+            "heartbeat_interval_ms": round(session_timeout_seconds * 1000 / 3),
+            "rebalance_timeout_ms": round(rebalance_timeout_seconds * 1000),
+            "max_poll_interval_ms": NEVER_MS,
+            "max_partition_fetch_bytes": max_fetch_bytes,
+            "fetch_max_bytes": max_fetch_bytes * 4,
+            "metadata_max_age_ms": round(METADATA_SECONDS * 1000),
+            "isolation_level": isolation_level,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+        }
+        self._consumer: Any = None
+
+    async def start(self, assignments: Assignments) -> None:
+        """Connect and join; see `Consumer`."""
+        from aiokafka import AIOKafkaConsumer
+        from aiokafka.errors import KafkaError
+
+        consumer = AIOKafkaConsumer(**connection(self._options), **self._settings)
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            raise Unavailable(f"{self._who}: no connection: {in_words(error)}") from error
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+        consumer.subscribe(topics=self._topics, listener=_listener(assignments))
+
+    async def stop(self) -> None:
+        """Leave the group and close."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def fetch(self, partition: Partition, max_records: int) -> list[Record]:
+        """Return the next records; see `Consumer`."""
+        from aiokafka import errors
+
+        consumer = self._joined()
+        key = _key(partition)
+        try:
+            found = await consumer.getmany(
+                key, timeout_ms=FETCH_SECONDS * 1000, max_records=max_records
+            )
+        except (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError) as error:
+            raise OutOfRange(f"{self._who}: {partition}: {in_words(error)}") from error
+        except (errors.KafkaError, errors.IllegalStateError) as error:
+            raise Unavailable(f"{self._who}: {partition}: {in_words(error)}") from error
+        return [
+            Record(
+                record.topic,
+                record.partition,
+                record.offset,
+                record.key,
+                record.value,
+                tuple(record.headers),
+                record.timestamp,
+            )
+            for record in found.get(key, ())
+        ]
+
+    async def commit(self, positions: Mapping[Partition, int]) -> None:
+        """Return when the coordinator has *positions*; see `Consumer`."""
+        from aiokafka import errors
+
+        consumer = self._joined()
+        try:
+            await consumer.commit({_key(at): position for at, position in positions.items()})
+        except (errors.CommitFailedError, errors.IllegalStateError) as error:
+            raise Fenced(f"{self._who}: commit: {in_words(error)}") from error
+        except errors.KafkaError as error:
+            raise Unavailable(f"{self._who}: commit: {in_words(error)}") from error
+
+    async def committed(self, partition: Partition) -> int | None:
+        """Return the group's position; see `Consumer`."""
+        from aiokafka.errors import KafkaError
+
+        try:
+            found: int | None = await self._joined().committed(_key(partition))
+        except KafkaError as error:
+            raise Unavailable(f"{self._who}: {partition}: {in_words(error)}") from error
+        return found
+
+    async def bounds(self, partition: Partition) -> tuple[int, int]:
+        """Return the first offset and the one after the last; see `Consumer`."""
+        from aiokafka.errors import KafkaError
+
+        consumer, key = self._joined(), _key(partition)
+        try:
+            first = await consumer.beginning_offsets([key])
+            end = await consumer.end_offsets([key])
+        except KafkaError as error:
+            raise Unavailable(f"{self._who}: {partition}: {in_words(error)}") from error
+        return first[key], end[key]
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Have the next fetch begin at *offset*."""
+        self._joined().seek(_key(partition), offset)
+
+    async def position(self, partition: Partition) -> int:
+        """Return where the next fetch begins; see `Consumer`."""
+        from aiokafka.errors import IllegalStateError
+
+        try:
+            found: int = await self._joined().position(_key(partition))
+        except IllegalStateError as error:
+            raise Fenced(f"{self._who}: {partition}: {in_words(error)}") from error
+        return found
+
+    def end(self, partition: Partition) -> int | None:
+        """Return the offset after the last record there is, as of the last fetch."""
+        consumer, key = self._consumer, _key(partition)
+        if consumer is None or key not in consumer.assignment():
+            return None
+        found: int | None = consumer.highwater(key)
+        return found
+
+    async def ping(self) -> None:
+        """Return if a broker answers and has the topics; see `Consumer`."""
+        from bridge.transports.kafka.ping import ping
+
+        await ping(self._options, self._topics)
+
+    def _joined(self) -> Any:
+        if self._consumer is None:
+            raise Unavailable(f"{self._who}: not connected")
+        return self._consumer
+
+
+def _key(partition: Partition) -> Any:
+    from aiokafka import TopicPartition
+
+    return TopicPartition(partition.topic, partition.number)
+
+
+def _listener(assignments: Assignments) -> Any:
+    """Return aiokafka's listener that tells *assignments*, in a fixed order."""
+    from aiokafka import ConsumerRebalanceListener
+
+    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+        async def on_partitions_revoked(self, revoked: Any) -> None:
+            await assignments.revoked(sorted(Partition(*each) for each in revoked))
+
+        async def on_partitions_assigned(self, assigned: Any) -> None:
+            await assignments.assigned(sorted(Partition(*each) for each in assigned))
+
+    return Listener()
