@@ -67,9 +67,21 @@ class World:
         return dict(found)
 
     async def all_answered(self, numbers: Iterable[int]) -> None:
-        """Return when there is a response to each of *numbers*."""
+        """Return when there is a response to each of *numbers*; none may be a dead letter."""
         wanted = set(numbers)
-        await until(lambda: wanted <= self.answered().keys())
+
+        def there() -> bool:
+            letters = {number_in(letter.body) for letter in list(self.letters.received)}
+            assert not wanted & letters, f"dead letters: {sorted(wanted & letters)}"
+            return wanted <= self.answered().keys()
+
+        try:
+            await until(there)
+        except TimeoutError:
+            missing = sorted(wanted - self.answered().keys())
+            raise AssertionError(
+                f"never answered: {missing}\n{self.broker.process.tail()}"
+            ) from None
 
     def check_nothing_lost(self, sent: Iterable[int]) -> None:
         """Check that each of *sent* was answered, always by the same id, and is no dead letter."""
