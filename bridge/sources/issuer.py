@@ -127,9 +127,9 @@ class IssuerKeys:
                 return key
         elif asked in self._absent:
             return None
-        cause = self._error or "a key that was not there a moment ago"
+        # Whoever asks may be anybody: where the issuer is, and what ails it, is for the log.
         wait = max(1.0, self._next - self._clock.monotonic())
-        raise Unavailable(f"keys of the issuer: {cause}", retry_after_seconds=wait)
+        raise Unavailable("the token's key cannot be looked up now", retry_after_seconds=wait)
 
     def _fetch(self) -> asyncio.Task[None] | None:
         """Return the fetch under way, a new one if it is time, or None if it is not."""

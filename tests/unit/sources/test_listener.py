@@ -75,3 +75,10 @@ async def test_a_refused_delivery_is_booked_with_its_reason() -> None:
 
     assert 429 == told.status
     assert {"overloaded": 1} == deliveries.refusals
+
+
+def test_without_auth_the_source_answers_by_itself() -> None:
+    """Who asks nobody for a token pays nothing for it: not even a call."""
+    listener = listening(ListenerOptions(), Deliveries())
+
+    assert listener._server._shared.answer is answer
