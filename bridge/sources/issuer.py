@@ -104,9 +104,12 @@ class IssuerKeys:
     async def ping(self) -> None:
         """Return if the issuer accepts a connection; raise Unavailable, with its URL, if not.
 
-        Waits to be entered: far ends are pinged from before sources are.
+        Waits to be entered: far ends are pinged from before sources are. Keys that are old are
+        fetched again, so that one that was withdrawn is gone also where nobody has sent since.
         """
         await self._entered.wait()
+        if self._clock.monotonic() >= self._old_at:
+            self._fetch()
         await self._client.ping()
 
     async def find(self, kid: str | None, alg: str) -> Key | None:

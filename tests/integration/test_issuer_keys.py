@@ -183,6 +183,20 @@ async def test_old_keys_are_used_while_new_ones_are_fetched() -> None:
     assert after[1] != "first"
 
 
+async def test_keys_are_fetched_again_also_where_nobody_sends() -> None:
+    """After a quiet night the first token is not checked with the keys of yesterday."""
+    async with issuing() as issuer, keys_of(issuer.url) as (keys, clock):
+        await found(keys)
+        issuer.keys[:] = [jwk(rsa_key(1), kid="second")]
+        clock.now += 601
+        await keys.ping()
+        await found(keys, "second")
+        withdrawn = await found(keys)
+
+    assert withdrawn != "first"
+    assert 2 == issuer.fetches
+
+
 @pytest.mark.parametrize(
     ("says", "text"),
     [
