@@ -103,7 +103,7 @@ class Listener:
             max_receiving_bytes=options.max_receiving_bytes,
             idle_seconds=options.idle_seconds,
             request_seconds=options.request_seconds,
-            tls=server_context(options.tls) if options.tls is not None else None,
+            tls=server_context(options.tls, clock=clock) if options.tls is not None else None,
             on_refusal=self.turned_away,
         )
 

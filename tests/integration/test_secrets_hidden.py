@@ -190,6 +190,8 @@ WRONG: list[dict[str, Any]] = [
     {"url": f"http://me:x/{CANARY}@far/"},
     {"url": f"http://me:{CANARY}/x@far/"},
     {"url": f"http://me:x?{CANARY}@far:port/"},
+    {"url": f"http://me:{CANARY}?x@far:port/"},
+    {"url": f"http://me:{CANARY}#x@far/"},
     {"url": f"http://far:port/?key=x@{CANARY}"},
     {"url": "http://me@far/", "password_file": "FILE"},
     {"url": f"http://me:{CANARY}@far/", "password_file": "FILE"},

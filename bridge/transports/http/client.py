@@ -232,12 +232,16 @@ def check_line(method: str, target: str) -> None:
 
 
 def _split(url: str) -> SplitResult:
-    expected = "expected http:// or https://, a host and perhaps a port, and no fragment"
+    expected = "expected http:// or https://, a host, and no fragment"
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False  # the cause is not told: it quotes a password that holds a slash
+    except ValueError as error:
+        # It quotes the port, which is a piece of the password where that holds one of these.
+        authority = re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
+        whole = "@" not in url.partition(authority)[2]
+        cause = f"{error}; " if whole else ""
+        raise ConfigError(f"url {_shown(url)}: {cause}{expected}") from (error if whole else None)
     if not good or parts.fragment or _URL.fullmatch(url) is None:
         raise ConfigError(f"url {_shown(url)}: {expected}")
     return parts
