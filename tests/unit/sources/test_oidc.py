@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bridge.sources import oidc
@@ -234,6 +236,41 @@ async def test_garbage_is_refused_and_breaks_nothing(checked: Checked, token: by
     """Whatever comes is a 401 and never a 500, and the next good token is good."""
     assert "" != await checked.cause(token)
     assert "" == await checked.cause(signed(claims(ISSUER)))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+HEADS = st.fixed_dictionaries(
+    {}, optional={name: JSON | st.just("RS256") for name in ("alg", "kid", "typ", "crit", "b64")}
+)
+CLAIMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "iss": JSON | st.just(ISSUER),
+        "aud": JSON | st.just(AUDIENCE),
+        "exp": JSON | st.just(NOW + 60),
+        **dict.fromkeys(("nbf", "iat", "sub"), JSON),
+    },
+)
+
+
+def drawn(parts: list[bytes]) -> bytes:
+    """Return a token made of *parts*."""
+    return b".".join(parts)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    token=st.binary(max_size=200)
+    | st.lists(HEADS.map(part) | CLAIMS.map(part) | st.binary(max_size=20), max_size=4).map(drawn)
+    | st.tuples(HEADS.map(part), CLAIMS.map(part), st.binary(max_size=300)).map(list).map(drawn)
+)
+async def test_nothing_that_nobody_signed_is_good(checked: Checked, token: bytes) -> None:
+    """Any bytes, any JSON in head and claims: refused, and nothing else is ever raised."""
+    assert "" != await checked.cause(token)
 
 
 @pytest.mark.parametrize(
