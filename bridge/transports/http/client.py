@@ -238,8 +238,7 @@ def _split(url: str) -> SplitResult:
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         # It quotes the port, which is a piece of the password where that holds one of these.
-        authority = re.split("[/?#]", url.partition("//")[2], maxsplit=1)[0]
-        whole = "@" not in url.partition(authority)[2]
+        whole = "@" not in re.sub("^[^/]*//[^/?#]*", "", url)
         cause = f"{error}; " if whole else ""
         raise ConfigError(f"url {_shown(url)}: {cause}{expected}") from (error if whole else None)
     if not good or parts.fragment or _URL.fullmatch(url) is None:
