@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bridge import models, sinks, sources
+from bridge.app import responses
 from bridge.app.parts import Parts
 from bridge.config.kinds import Chosen, choose
 from bridge.config.options import Options
-from bridge.config.pipeline import PipelineOptions, ResponseOptions, StepOptions
+from bridge.config.pipeline import PipelineOptions, StepOptions
 from bridge.config.problems import KeyPath
-from bridge.config.template import compile_template, constant
 from bridge.config.validate import parse
 from bridge.core.errors import ConfigError
-from bridge.core.event import Event
 from bridge.core.filters import Predicate, compile_attributes, compile_filters
 from bridge.core.ports import Component, Handler, Model, Sink
 from bridge.runtime.claims import ClaimStore
@@ -24,7 +23,6 @@ from bridge.runtime.failures import ErrorEvents, teller
 from bridge.runtime.guard import GuardedModel, GuardedSink
 from bridge.runtime.middleware import handler
 from bridge.runtime.pipeline import Pipeline, Timings
-from bridge.runtime.response import Respond, responder
 from bridge.runtime.retry import Step, TriedModel, TriedSink
 from bridge.transformers.user import TransformerOptions, UserTransformer
 
@@ -74,8 +72,14 @@ class _Builder:
         answers = source is not None and bool(getattr(source.cls, "answers", False))
         respond = tell_by = None
         if not passes or "response" in options.model_fields_set:
-            respond = self._respond(options.response, accepts)
-            tell_by = self._error_respond(options.response, accepts, answers=answers)
+            respond = responses.respond(self._name, options.response, accepts, parts)
+            tell_by = responses.respond_with_errors(
+                self._name,
+                options.response,
+                accepts,
+                parts,
+                answering=source.kind if source is not None and answers else None,
+            )
         elif not targets and parts.platform.sink_url is None:
             parts.problem(
                 self._path, "nothing to do: expected a model, a transformer, sinks, or K_SINK"
@@ -248,71 +252,6 @@ class _Builder:
         except ConfigError as error:
             self._parts.problem((*self._path, "filters"), str(error))
         return _all(predicates)
-
-    def _respond(self, options: ResponseOptions, accepts: Predicate | None) -> Respond | None:
-        """Return what makes the responses, None where what is wrong with them is told."""
-        path = (*self._path, "response")
-        return self._responder("response", options.type_template(), options, accepts, path)
-
-    def _error_respond(
-        self, options: ResponseOptions, accepts: Predicate | None, *, answers: bool
-    ) -> Respond | None:
-        """Return what makes the error events, None where there are none."""
-        if options.error_type is None:
-            return None
-        path = (*self._path, "response", "error_type")
-        if answers:
-            self._parts.problem(
-                path,
-                f"a {self._options.source['type']} source answers its callers with the error "
-                "itself: expected none",
-            )
-            return None
-        if options.error_type == options.type_template():
-            self._parts.problem(
-                path, "nobody could tell an error event from a response: expected another type"
-            )
-            return None
-        return self._responder("error event", options.error_type, options, accepts, path)
-
-    def _responder(
-        self,
-        what: str,
-        type_: str,
-        options: ResponseOptions,
-        accepts: Predicate | None,
-        path: KeyPath,
-    ) -> Respond | None:
-        """Return what makes the events of a type; one that would come back is a problem."""
-        parts = self._parts
-        name, namespace = options.name or self._name, parts.platform.namespace
-        source = options.source_template()
-        extensions = {**options.extensions, **parts.platform.extensions}
-        try:
-            fixed_type, fixed_source = (
-                constant(text, name=name, namespace=namespace) for text in (type_, source)
-            )
-            known = fixed_type is not None and fixed_source is not None
-            if known and accepts is not None:
-                sample = {"id": "1", "type": str(fixed_type), "source": str(fixed_source)}
-                if accepts(Event({"specversion": "1.0", **sample, **extensions})):
-                    parts.problem(
-                        path,
-                        f"the {what} would be taken for a request: the pipeline's own filter "
-                        f"accepts type '{fixed_type}' from '{fixed_source}'",
-                    )
-            return responder(
-                type=compile_template(type_, name=name, namespace=namespace),
-                source=compile_template(source, name=name, namespace=namespace),
-                clock=parts.clock,
-                specversion=None if options.specversion == "request" else options.specversion,
-                extensions=extensions,
-                correlate=options.correlate,
-                accepts=None if known else accepts,
-            )
-        except ConfigError as error:
-            parts.problem(path, str(error))
-            return None
 
 
 def is_users_own(kind: str) -> bool:
