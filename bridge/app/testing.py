@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bridge.app import App, build
@@ -21,10 +22,12 @@ from bridge.app.cases import Case
 from bridge.app.explanation import explain, in_words, path_of
 from bridge.app.judging import Failure, Happened, judge
 from bridge.app.lines import Line
+from bridge.app.parts import StandIn
 from bridge.app.stand_ins import stand_ins
 from bridge.config.cases import nanoseconds
 from bridge.config.file import load as load_document
 from bridge.config.problems import Problems, did_you_mean
+from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import BridgeError
 from bridge.core.event import Event, Origin
 from bridge.observe.ledger import Events
@@ -51,9 +54,18 @@ def run(case: Case) -> Ran:
         return runner.run(_run(case, clock))
 
 
+def unplugged(config: Path, environ: Mapping[str, str]) -> App:
+    """Return the application of the file *config*, its far ends replaced and its models mute.
+
+    It can be asked what it would do with an event where it could not run: away from its
+    certificates and its models. Raise ConfigError where the file cannot work.
+    """
+    return _built(config, environ, SystemClock(), stand_ins((), Happened()))
+
+
 async def _run(case: Case, clock: StoppedClock) -> Ran:
     happened = Happened()
-    app = _built(case, clock, happened)
+    app = _built(case.config, case.environ, clock, stand_ins(case.answers, happened))
     lines = _lines(case, app)
     event = _arriving(case, lines)
     router = Router([_route(line, happened) for line in lines], Events())
@@ -91,12 +103,11 @@ class StoppedClock:
     async def sleep(self, seconds: float) -> None:
         """Move on by *seconds*, and let what is due by then happen."""
         self._slept += seconds
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        await asyncio.sleep(_MOMENT_SECONDS)  # timers run in order: those that are due are first
 
 
-#: Turns of the loop until a timer that is due has run: in the first it is only queued.
-_TURNS: Final = 2
+#: The shortest time that is a timer of the loop's, as no time at all is not.
+_MOMENT_SECONDS: Final = 1e-6
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -110,17 +121,16 @@ class _Loop(asyncio.SelectorEventLoop):
         return super().time() + self._clock.monotonic()
 
 
-def _built(case: Case, clock: StoppedClock, happened: Happened) -> App:
-    """Return the application under test, everything with a far end replaced."""
+def _built(path: Path, environ: Mapping[str, str], clock: Clock, stand_in: StandIn) -> App:
     problems = Problems()
-    document = load_document(case.config, case.environ, problems)
+    document = load_document(path, environ, problems)
     return build(
         document,
-        case.environ,
+        environ,
         problems,
         clock=clock,
         chance=random.Random(0),  # noqa: S311  # pauses, the same in every run
-        stand_in=stand_ins(case.answers, happened),
+        stand_in=stand_in,
     )
 
 

@@ -219,15 +219,16 @@ def _indented(text: str) -> str:
 def _explain(file: Path, event_file: Path, path: str, output: Output) -> None:
     from dataclasses import asdict
 
-    from bridge import app
     from bridge.app.cases import SUFFIX, path_of_config
     from bridge.app.explanation import explain
+    from bridge.app.testing import unplugged
     from bridge.cli.events import read_events
     from bridge.core.errors import ConfigError
     from bridge.core.event import Event, Origin
 
     with clean(output):
-        loaded = app.load(path_of_config(file) if file.stem.endswith(SUFFIX) else file, os.environ)
+        config = path_of_config(file) if file.stem.endswith(SUFFIX) else file
+        loaded = unplugged(config, os.environ)
     events = read_events(event_file)
     if len(events) != 1:
         raise ConfigError(f"{event_file}: {len(events)} events: expected one")

@@ -358,6 +358,69 @@ def test_what_can_be_expected(folder: Path, parts: dict[str, str]) -> None:
     assert [] == failures(folder, **{**GOOD, **parts})
 
 
+@pytest.mark.parametrize("name", ["a try again, and the time it took", "what every sink gets"])
+def test_no_test_touches_the_network(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a name is looked up nor a connection made, and nobody listens."""
+
+    def touched(*args: object, **options: object) -> None:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr("socket.getaddrinfo", touched)
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.create_connection", touched)
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.create_server", touched)
+
+    assert [] == failures(folder, **{**GOOD, **RIGHT[name]})
+
+
+OWN_KINDS = """\
+from bridge.config.options import Options
+
+
+class OwnOptions(Options):
+    '''Nothing to say.'''
+
+
+class Own:
+    Options = OwnOptions
+
+    def __init__(self, options):
+        raise AssertionError("made")
+"""
+
+OWN_CONFIG = """\
+pipelines:
+  own:
+    source: {type: "own_kinds:Own"}
+    model: {type: "own_kinds:Own"}
+    sinks: [{type: "own_kinds:Own"}]
+    dead_letter: {type: "own_kinds:Own"}
+    response: {type: a, source: b}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "expect", "wrong"),
+    [
+        ("{answers: [{data: 2}]}", "{published: {data: 2}}", []),
+        ("{answers: [{refuses: no such row}]}", "{dead_letter: {text: no such row}}", []),
+        ("{}", "{published: {data: 2}}", ["model.answers"]),
+    ],
+)
+def test_a_users_own_kinds_are_replaced_too(
+    folder: Path, model: str, expect: str, wrong: list[str]
+) -> None:
+    """Nobody knows what they would connect to: they are not even made."""
+    (folder / "own_kinds.py").write_text(OWN_KINDS)
+    (folder / "bridge.yaml").write_text(OWN_CONFIG)
+    event = "{attributes: {type: x}, data: 1}"
+
+    found = failures(folder, event=event, model=model, expect=expect)
+
+    assert wrong == [where for where, _, _ in found]
+
+
 def test_a_failure_has_the_line_of_what_was_expected(folder: Path) -> None:
     """Of the very value, where the file has it."""
     expect = "\n  reply:\n    data:\n      x: 1\n      y:\n        - 0.6"

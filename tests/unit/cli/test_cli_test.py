@@ -306,6 +306,17 @@ def test_pipelines_of_other_ports_take_the_event_too(bridge, file, url):
     ]
 
 
+def test_certificates_that_are_elsewhere_do_not_hinder_an_explanation(bridge, file, url):
+    """They are where the bridge runs."""
+    tls = "tls: {cert_file: gone.pem, key_file: gone.pem}"
+    file.write_text(CONFIG.replace("{type: http, path: /small}", f"{{type: http, port: 9, {tls}}}"))
+
+    ended = bridge("test", file, "--explain", event(type="small.request"))
+
+    assert (0, "") == (ended.status, ended.err)
+    assert "takes it  small: " in ended.out
+
+
 def test_k_sink_is_explained(bridge, file, url, monkeypatch):
     """A response that nobody waits for goes there."""
     monkeypatch.setenv("K_SINK", "http://broker")
