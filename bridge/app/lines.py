@@ -70,6 +70,9 @@ class _Builder:
         accepts = self._filter()
         passes = options.model is None and options.transformer is None
         answers = source is not None and bool(getattr(source.cls, "answers", False))
+        again = source is not None and bool(getattr(source.cls, "delivers_again", False))
+        if source is not None and again:
+            self._check_letters(source.options)
         respond = tell_by = None
         if not passes or "response" in options.model_fields_set:
             respond = responses.respond(self._name, options.response, accepts, parts)
@@ -133,13 +136,29 @@ class _Builder:
                 pipeline,
                 name=self._name,
                 events=ledger.events,
-                dead_letter_sink=letter,
+                dead_letter_sink=letter if not again or _settles(source.options) else None,
+                hold_after_refusals=source.options.hold_after_refusals if again else None,
                 deadline_seconds=options.deadline_seconds,
                 clock=parts.clock,
                 error_events=error_events,
                 debug=parts.debug,
             ),
         )
+
+    def _check_letters(self, options: Any) -> None:
+        """Refuse what would leave events of a source that delivers again itself nowhere to go."""
+        own, parts = self._options, self._parts
+        if own.dead_letter is None and _settles(options):
+            parts.problem(
+                self._path,
+                "no dead_letter: expected a sink for events that are refused, or "
+                "`on_dead_letter: hold` in source",
+            )
+        if own.reply == "always" or not (own.sinks or parts.platform.sink_url):
+            parts.problem(
+                (*self._path, "reply") if own.reply == "always" else self._path,
+                "nobody waits for a reply: expected sinks, or K_SINK",
+            )
 
     def _chosen(
         self, steps: KeyPath, types: Mapping[str, str], room: str, around: type[Any]
@@ -252,6 +271,11 @@ class _Builder:
         except ConfigError as error:
             self._parts.problem((*self._path, "filters"), str(error))
         return _all(predicates)
+
+
+def _settles(options: Any) -> bool:
+    """Whether a source's refused events are settled by the dead letter."""
+    return bool(options.on_dead_letter == "settle")
 
 
 def is_users_own(kind: str) -> bool:

@@ -29,7 +29,7 @@ def listeners(
 ) -> tuple[Served, FarEnds, list[str]]:
     """Return the sources with their handlers, and warnings about pipelines in the shade.
 
-    In between: the sources that ask an issuer whose tokens are good, for the pings.
+    In between, for the pings: the sources that have a far end, a cluster or an issuer of tokens.
     """
     served: Served = []
     far_ends: FarEnds = {}
@@ -50,6 +50,7 @@ def listeners(
             deliveries=parts.ledger.source(line.name),
             ready=lambda: parts.health.ready,
             name=line.name,
+            namespace=parts.platform.namespace,
             complaints=Complaints(parts.clock, source=line.name),
         )
         if source is not None:
@@ -67,7 +68,9 @@ def listeners(
 
 
 def _far_end(source: Source, lines: Sequence[Line]) -> FarEnds:
-    """Return *source* for each of its pipelines, if it asks an issuer; else nothing."""
+    """Return *source* for each of its pipelines, if it asks somebody itself; else nothing."""
+    if getattr(source, "delivers_again", False):
+        return {(line.name, "source"): source for line in lines}
     auth = getattr(lines[0].source.options, "auth", None)
     if getattr(auth, "oidc", None) is None:
         return {}

@@ -48,6 +48,7 @@ def _of_sources(parts: Parts) -> dict[str, Any]:
         "knows": lambda _: False,
         "ready": lambda: False,
         "name": "survey",
+        "namespace": None,
     }
 
 

@@ -238,15 +238,32 @@ class Invalid(Event):
     @classmethod
     def of_record(cls, origin: Origin, error: EventError) -> Invalid:
         """Return what stands for the record of *origin*, of which no event can be made."""
-        where = "" if origin.record is None else origin.record.position
-        attributes = {"specversion": "1.0", "id": where, "source": "/", "type": "invalid"}
-        data = None if origin.record is None else origin.record.value
-        return cls(attributes, data, origin, error)
+        record = origin.record or Record("", 0, 0)
+        attributes = {
+            "specversion": "1.0",
+            "id": record.position,
+            "source": f"/kafka/{record.topic}",
+            "type": "bridge.record.invalid",
+        }
+        return cls(attributes, record.value, origin, error)
 
     @classmethod
     def of_event(cls, event: Event, error: EventError) -> Invalid:
         """Return *event* as one that is refused for good."""
         return cls(event.attributes, event.data, event.origin, error)
+
+
+@value
+class Letter(Event):
+    """An event as a dead letter gets it: as it came, and what went wrong in extensions.
+
+    A sink that has a form of its own for letters finds here what it needs: *error*, the
+    *pipeline* that refused it, and when, on the clock's wall time.
+    """
+
+    error: EventError = field(default_factory=lambda: EventError("refused"), compare=False)
+    pipeline: str = ""
+    refused_ns: int = 0
 
 
 __all__ = [
@@ -256,6 +273,7 @@ __all__ = [
     "Delivery",
     "Event",
     "Invalid",
+    "Letter",
     "Origin",
     "Record",
     "check_attributes",

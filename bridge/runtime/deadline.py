@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from bridge.core.errors import DeadlineExceeded
-from bridge.core.event import Event
+from bridge.core.event import Delivery, Event
 from bridge.runtime.pipeline import Outcome, Step
 
 
@@ -19,7 +19,8 @@ def deadline(step: Step, seconds: float) -> Step:
     """Give each event *seconds*; then cancel its step and raise DeadlineExceeded, an outage.
 
     Like `asyncio.timeout`, without its price for an event that is in time. The step belongs
-    to the loop it is first called on.
+    to the loop it is first called on. An event that only waits for its turn, behind others of
+    its key, is none that is late: it gets its time anew.
     """
     running: dict[_Running, None] = {}
     timer: asyncio.TimerHandle | None = None
@@ -34,9 +35,13 @@ def deadline(step: Step, seconds: float) -> Step:
             if one.until > now:
                 timer = loop.call_at(one.until, sweep)
                 return
+            del running[one]
+            if one.delivery is not None and one.delivery.waiting:
+                one.until = now + seconds
+                running[one] = None
+                continue
             one.over = True
             one.task.cancel()
-            del running[one]
 
     async def within(event: Event) -> Outcome:
         nonlocal timer, loop
@@ -44,7 +49,7 @@ def deadline(step: Step, seconds: float) -> Step:
             loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None  # noqa: S101  # a coroutine always runs in a task here
-        one = _Running(loop.time() + seconds, task)
+        one = _Running(loop.time() + seconds, task, event.origin.delivery)
         running[one] = None
         if timer is None:
             timer = loop.call_at(one.until, sweep)
@@ -64,9 +69,10 @@ def deadline(step: Step, seconds: float) -> Step:
 class _Running:
     """An event under way, and when its time is up."""
 
-    __slots__ = ("over", "task", "until")
+    __slots__ = ("delivery", "over", "task", "until")
 
-    def __init__(self, until: float, task: asyncio.Task[object]) -> None:
+    def __init__(self, until: float, task: asyncio.Task[object], delivery: Delivery | None) -> None:
         self.until = until
         self.task = task
+        self.delivery = delivery
         self.over = False

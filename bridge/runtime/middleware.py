@@ -16,7 +16,7 @@ import structlog
 
 from bridge.core.clock import Clock
 from bridge.core.errors import BridgeError, EventError, Unavailable
-from bridge.core.event import Event
+from bridge.core.event import Event, Invalid, Letter
 from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
 from bridge.observe.complaints import Complaints
@@ -26,6 +26,7 @@ from bridge.runtime.deadline import deadline
 from bridge.runtime.expiry import EXPIRYTIME
 from bridge.runtime.failures import ErrorEvents, tell_failures, text_of
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
+from bridge.runtime.redelivery import brake, refusing
 from bridge.runtime.response import CORRELATION_ID, PUID_HEADER
 
 log = structlog.get_logger()
@@ -75,13 +76,14 @@ def observe(step: Step, events: Events, complaints: Complaints | None = None) ->
 def filtered(handle: Handler, accepts: Predicate | None, events: Events) -> Handler:
     """Let only accepted events through; the others are settled and counted as filtered.
 
-    *accepts* None lets everything through.
+    *accepts* None lets everything through. What is no event has no attributes to judge by, and
+    is for the dead letter.
     """
     if accepts is None:
         return handle
 
     async def filter_(event: Event) -> Event | None:
-        if accepts(event):
+        if accepts(event) or isinstance(event, Invalid):
             return await handle(event)
         events.accepted()
         events.filtered()
@@ -91,7 +93,7 @@ def filtered(handle: Handler, accepts: Predicate | None, events: Events) -> Hand
 
 
 def dead_letter(
-    step: Step, sink: Sink, pipeline: str, complaints: Complaints | None = None
+    step: Step, sink: Sink, pipeline: str, clock: Clock, complaints: Complaints | None = None
 ) -> Step:
     """Send a refused event to *sink*, with the reason, and call it settled.
 
@@ -103,8 +105,10 @@ def dead_letter(
         try:
             return await step(event)
         except EventError as error:
+            if event.origin.delivery is not None:
+                await event.origin.delivery.turn()
             try:
-                await sink.send(letter(event, error, pipeline))
+                await sink.send(letter(event, error, pipeline, clock.now_ns()))
             except EventError as refused:
                 raise Unavailable(
                     f"pipeline {pipeline}: the dead letter refused an event ({refused}) "
@@ -120,11 +124,15 @@ def dead_letter(
     return or_dead_letter
 
 
-def letter(event: Event, error: EventError, pipeline: str) -> Event:
+def letter(event: Event, error: EventError, pipeline: str, refused_ns: int) -> Letter:
     """Return *event* as it came, with what went wrong in extensions of its own."""
-    return event.replace(
-        bridgepipeline=pipeline, bridgeerrortype=error.reason, bridgeerrortext=text_of(error)
-    )
+    attributes = {
+        **event.attributes,
+        "bridgepipeline": pipeline,
+        "bridgeerrortype": error.reason,
+        "bridgeerrortext": text_of(error),
+    }
+    return Letter(attributes, event.data, event.origin, error, pipeline, refused_ns)
 
 
 @dataclass(slots=True)
@@ -201,17 +209,21 @@ def handler(
     deadline_seconds: float,
     clock: Clock,
     error_events: ErrorEvents | None = None,
+    hold_after_refusals: int | None = None,
     debug: bool = False,
 ) -> Handler:
     """Return what a source calls: *pipeline* with everything that stands around it.
 
-    *error_events* tells of refusals by events. *debug* writes a line for every event; without
-    it not even the question is asked.
+    *error_events* tells of refusals by events. *hold_after_refusals* is for a source that
+    delivers again itself (`bridge.runtime.redelivery`). *debug* writes a line for every event;
+    without it not even the question is asked.
     """
     complaints = Complaints(clock, pipeline=name)
     step = deadline(pipeline, deadline_seconds)
+    if hold_after_refusals is not None:
+        step = refusing(brake(step, hold_after_refusals))
     if dead_letter_sink is not None:
-        step = dead_letter(step, dead_letter_sink, name, complaints)
+        step = dead_letter(step, dead_letter_sink, name, clock, complaints)
     if error_events is not None:
         step = tell_failures(step, error_events, name, events, complaints)
     if debug:

@@ -109,21 +109,38 @@ class Pipeline:
         """Return the reply, or how *event* was settled without one; raise to refuse it."""
         if EXPIRYTIME in event.attributes and self.expired(event):
             return Quiet.EXPIRED
-        response = await self.response(event)
+        delivery = event.origin.delivery
+        response = None if delivery is None else delivery.response
         if response is None:
-            return Quiet.FILTERED
+            response = await self.response(event)
+            if response is None:
+                return Quiet.FILTERED
+            if delivery is not None:
+                delivery.response = response
         if not self._destinations(event):
             return response
         return await self.deliver(event, response)
 
     async def deliver(self, event: Event, response: Event) -> Outcome:
-        """Publish *response* where that to *event* goes; return how that settles *event*."""
+        """Publish *response* where that to *event* goes; return how that settles *event*.
+
+        Where an earlier try of the same delivery has brought it to some of the sinks already,
+        go on with the others.
+        """
         sinks = self._destinations(event)
         if not sinks:
             return response
+        delivery = event.origin.delivery
+        if delivery is not None:
+            await delivery.turn()
         started = self.clock.monotonic()
-        for sink in sinks:
-            await sink.send(response)
+        if delivery is None or delivery.response is not response:
+            for sink in sinks:
+                await sink.send(response)
+        else:
+            for sink in sinks[delivery.published :]:
+                await sink.send(response)
+                delivery.published += 1
         self.timings.publish.observe(self.clock.monotonic() - started)
         return response if self.reply_always else Quiet.PUBLISHED
 

@@ -3,5 +3,6 @@
 #: kind → module:class, imported when a file names it.
 TYPES: dict[str, str] = {
     "http": "bridge.sources.http:HttpSource",
+    "kafka": "bridge.sources.kafka:KafkaSource",
     "seldon": "bridge.sources.seldon:SeldonSource",
 }

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge import Event, EventError, Origin, Rejected, TransformError, Unavailable
+from bridge.core.event import Letter
 from bridge.observe.ledger import Events
 from bridge.runtime.failures import ErrorEvents
 from bridge.runtime.middleware import dead_letter, filtered, handler, join, observe
@@ -97,25 +98,27 @@ async def test_a_refused_event_goes_to_the_dead_letter_with_its_reason():
     sink = FakeSink()
     event = iris_event()
 
-    outcome = await dead_letter(step(TransformError("T.preprocess:\nKeyError('a')")), sink, "iris")(
-        event
-    )
+    error, clock = TransformError("T.preprocess:\nKeyError('a')"), FakeClock()
+    outcome = await dead_letter(step(error), sink, "iris", clock)(event)
 
     assert outcome == DeadLettered("transform")
-    assert sink.events == [
-        event.replace(
-            bridgepipeline="iris",
-            bridgeerrortype="transform",
-            bridgeerrortext="T.preprocess: KeyError('a')",
-        )
-    ]
+    (letter,) = sink.events
+    assert isinstance(letter, Letter)
+    assert letter.data == event.data
+    assert letter.attributes == {
+        **event.attributes,
+        "bridgepipeline": "iris",
+        "bridgeerrortype": "transform",
+        "bridgeerrortext": "T.preprocess: KeyError('a')",
+    }
+    assert (error, "iris", clock.now_ns()) == (letter.error, letter.pipeline, letter.refused_ns)
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), Rejected("too big")])
 async def test_a_dead_letter_that_cannot_be_sent_is_an_outage(error):
     """Never lost: whoever delivered the event delivers it again."""
     with pytest.raises(Unavailable):
-        await dead_letter(step(Rejected("no")), FakeSink(error), "iris")(iris_event())
+        await dead_letter(step(Rejected("no")), FakeSink(error), "iris", FakeClock())(iris_event())
 
 
 async def test_an_outage_never_goes_to_the_dead_letter():
@@ -123,7 +126,7 @@ async def test_an_outage_never_goes_to_the_dead_letter():
     sink = FakeSink()
 
     with pytest.raises(Unavailable):
-        await dead_letter(step(Unavailable("down")), sink, "iris")(iris_event())
+        await dead_letter(step(Unavailable("down")), sink, "iris", FakeClock())(iris_event())
 
     assert sink.events == []
 
