@@ -29,7 +29,7 @@ SHARED = """\
 BROKEN = {
     "an option misspelt": (
         GOOD.replace("port: 8080", "prot: 8080"),
-        ["3: pipelines.iris.source.prot: unknown option; did you mean 'port'? (known: content_"],
+        ["3: pipelines.iris.source.prot: unknown option; did you mean 'port'? (known: auth, "],
     ),
     "a kind misspelt": (
         GOOD.replace("type: http,", "type: htpp,"),
