@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from bridge.core.errors import EventError, Unavailable
-from bridge.core.event import Event
+from bridge.core.errors import DecodeError, EventError, Unavailable
+from bridge.core.event import Event, Invalid
 from bridge.core.payload import Body
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Events
@@ -47,6 +47,8 @@ def teller(respond: Respond, *, pipeline: str, full: bool) -> Tell:
     """
 
     def tell(event: Event, error: EventError) -> Event | None:
+        if isinstance(event, Invalid) and isinstance(event.error, DecodeError):
+            return None  # a record that is no event has nobody who sent one
         told = {"reason": error.reason}
         if full:
             told["text"] = text_of(error)

@@ -8,6 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge import Event, EventError, Origin, Rejected, TransformError, Unavailable
+from bridge.core.errors import DecodeError
+from bridge.core.event import Invalid
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Events
 from bridge.runtime.failures import MAX_TEXT, ErrorEvents, tell_failures, teller
@@ -114,6 +116,15 @@ def test_no_error_event_is_made_whose_type_needs_what_the_event_lacks() -> None:
         raise EventError("attribute 'subject' is missing")
 
     assert error_event(iris_event(), Rejected("no"), type=needs) is None
+
+
+def test_what_is_no_event_is_never_told_by_one() -> None:
+    """A record of Kafka that cannot be read; one that can be and is refused is told."""
+    unread = Invalid.of_record(Origin(), DecodeError("no CloudEvent"))
+    refused = Invalid.of_event(iris_event(), Rejected("too many tries"))
+
+    assert error_event(unread, unread.error) is None
+    assert error_event(refused, refused.error) is not None
 
 
 class Around:
