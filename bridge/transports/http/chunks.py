@@ -77,6 +77,8 @@ class ChunkedBody:
             if len(body) + size > self._max_bytes:
                 raise BodyTooLong
             left = size + 2 if size else _AT_TRAILER
+            if line.end() - at > MAX_LINE_BYTES:
+                raise BadChunks(_BAD_SIZE)
             at = line.end()
         self._left = left
         if left == _AT_TRAILER:
@@ -106,6 +108,8 @@ def _trailers(data: bytes, at: int) -> tuple[int, bool]:
         if line is None:
             _check_begun(data, at, _BAD_TRAILER)
             return at, False
+        if line.end() - at > MAX_LINE_BYTES:
+            raise BadChunks(_BAD_TRAILER)
         at = line.end()
         name = line[1]
         if name is None:

@@ -79,7 +79,9 @@ def test_a_chunk_that_is_too_long_is_refused_by_its_size() -> None:
 
 @pytest.mark.parametrize("begin", [b"1;", b"1\r\na\r\n0\r\nname: "])
 def test_a_line_has_an_end(begin: bytes) -> None:
-    """An extension or a trailer that goes on and on is refused, also byte by byte."""
+    """An extension or a trailer that goes on and on is refused, in one piece and byte by byte."""
+    with pytest.raises(BadChunks):
+        read(begin + b"a" * MAX_LINE_BYTES + b"\r\n", max_bytes=100)
     with pytest.raises(BadChunks):
         read(begin, *[b"a"] * (MAX_LINE_BYTES + 1), max_bytes=100)
 
