@@ -24,6 +24,7 @@ from bridge.config.cases import (
     ExpectedData,
     ExpectedEvent,
     ExpectedRequest,
+    FetchedOptions,
     GivenData,
 )
 from bridge.config.file import Document, load
@@ -73,6 +74,7 @@ class Expected:
 class Case:
     """One test, with everything read that it names.
 
+    *at*: the path it comes on, if the test says. *fetched*: what its `dataref` refers to.
     *answers* None: the model is not replaced. *asked* None: whatever it is asked is right.
     *events*: what is expected of an event that comes out, by outcome.
     """
@@ -86,6 +88,7 @@ class Case:
     time: str
     event: Event
     at: str | None
+    fetched: Body | None
     answers: tuple[Body | BridgeError, ...] | None
     asked: tuple[Expected, ...] | None
     expect: Expectation
@@ -142,6 +145,10 @@ class _Reader:
 
     def case(self, path: KeyPath, test: CaseOptions, shared: Mapping[str, str]) -> Case | None:
         event = self._event((*path, "event"), test.event)
+        lies_there = test.event.fetched
+        fetched = None
+        if lies_there is not None:
+            fetched = self._typed((*path, "event", "fetched"), lies_there)
         answers, asked = test.model.answers, test.model.asked
         given = None
         if answers is not None:
@@ -172,6 +179,7 @@ class _Reader:
             time=test.time,
             event=event,
             at=test.event.path,
+            fetched=fetched,
             answers=None if given is None else tuple(one for one in given if one is not None),
             asked=requests,
             expect=test.expect,
@@ -220,6 +228,10 @@ class _Reader:
             return Rejected(options.refuses)
         if options.unavailable is not None:
             return Unavailable(options.unavailable)
+        return self._typed(path, options)
+
+    def _typed(self, path: KeyPath, options: AnswerOptions | FetchedOptions) -> Body | None:
+        """Return data that is given, under the media type that is given with it, if one is."""
         body = self._given(path, options)
         if body is not None and options.content_type is not None:
             body.content_type = options.content_type

@@ -27,8 +27,10 @@ MAX_CHARACTERS: Final = 2000
 class Happened:
     """What became of the event of one test.
 
-    *untaken*: why no pipeline takes it. *published* and *letters*: what sinks, by name, and
-    the dead letter were sent. *unanswered*: whether the model was asked without an answer.
+    *untaken*: why no pipeline takes it. *expired*: its pipeline found that its time is over.
+    *published* and *letters*: what sinks, by name, and
+    the dead letter were sent. *unanswered*: whether the model was asked without an answer, and
+    *unfetched*: what a store was asked for that the test does not have.
     """
 
     taken_by: str | None = None
@@ -39,6 +41,8 @@ class Happened:
     refused: BridgeError | None = None
     requests: list[Request] = field(default_factory=list)
     unanswered: bool = False
+    unfetched: str | None = None
+    expired: bool = False
 
     def outcomes(self) -> dict[str, str]:
         """Return what became of the event, in words, by the names that a test file has."""
@@ -54,6 +58,8 @@ class Happened:
             found["refused"] = f"{verdict(self.refused)}: {self.refused}"
         if not found and self.taken_by is None:
             found["filtered"] = f"filtered, since no pipeline takes it:\n{self.untaken}"
+        elif not found and self.expired:
+            found["filtered"] = f"filtered by pipeline '{self.taken_by}': its expirytime has passed"
         elif not found:
             found["filtered"] = f"filtered by the transformer of pipeline '{self.taken_by}'"
         return found
@@ -100,6 +106,9 @@ class _Judge:
         happened, answers = self._happened, self._case.answers
         if happened.unanswered:
             return [self._unanswered()]
+        if happened.unfetched is not None:
+            expected = "`fetched`: a test asks no store"
+            return [self._failure(("event",), expected, f"asked for {happened.unfetched}")]
         found = [*self._routed(), *self._outcome(), *self._requests()]
         if not found and answers is not None and len(happened.requests) < len(answers):
             asked = _counted(len(happened.requests), "request")

@@ -1,6 +1,7 @@
 """What stands in for a pipeline's far ends while it is tested.
 
-source ─▶ nothing comes     model ─▶ given answers     sinks, dead letter ─▶ kept, never sent
+source ─▶ nothing comes                  model ─▶ given answers
+claim stores ─▶ what the test says       sinks, dead letter ─▶ kept, never sent
 
 The real ones are not even constructed. Transformers, and a `local` model without given
 answers, stay what they are: they run in this process.
@@ -17,21 +18,27 @@ from bridge import models
 from bridge.app.judging import Happened
 from bridge.app.parts import StandIn
 from bridge.config.options import Options
-from bridge.config.problems import KeyPath
-from bridge.core.errors import BridgeError, Rejected
+from bridge.config.pipeline import ClaimStoreOptions
+from bridge.config.problems import KeyPath, dotted
+from bridge.core.errors import BridgeError, ConfigError, Rejected
 from bridge.core.event import Event
 from bridge.core.payload import Body
 from bridge.core.ports import Handler, Model, Request
+from bridge.runtime.references import base
 
 #: The only kind of model that a test asks itself: it runs in this process.
 LOCAL: Final = "local"
 
 
-def stand_ins(answers: Sequence[Body | BridgeError] | None, happened: Happened) -> StandIn:
+def stand_ins(
+    answers: Sequence[Body | BridgeError] | None,
+    happened: Happened,
+    fetched: Body | None = None,
+) -> StandIn:
     """Return what makes the components of a test, which tell *happened* of everything.
 
     *answers*: those of the model, in a row; None leaves a `local` model to itself, and any
-    other without an answer.
+    other without an answer. *fetched*: what any claim store has.
     """
 
     def stand_in(path: KeyPath, cls: type[Any]) -> Callable[..., Any]:
@@ -45,7 +52,11 @@ def stand_ins(answers: Sequence[Body | BridgeError] | None, happened: Happened) 
         if section[0] in ("sinks", "k_sink"):
             name = "K_SINK" if section == ("k_sink",) else f"sinks[{section[1]}]"
             return _sink(lambda event: happened.published.update({name: event}))
-        return cls
+        if section[0] == "claim_check":
+            return lambda options: _Stocked(options, fetched, happened)
+        if section == ("transformer",):
+            return cls
+        raise ConfigError(f"{dotted(path)}: a test has nothing that could stand in for it")
 
     return stand_in
 
@@ -95,6 +106,26 @@ class _Kept(_Placed):
 
     async def send(self, event: Event) -> None:
         self._keep(event)
+
+
+class _Stocked(_Placed):
+    """A claim store whose references are the real one's, and which holds what the test says."""
+
+    def __init__(
+        self, options: ClaimStoreOptions, fetched: Body | None, happened: Happened
+    ) -> None:
+        self._base = base(options.url, queries=options.queries)
+        self._fetched = fetched
+        self._happened = happened
+
+    def target(self, reference: str) -> str | None:
+        return self._base.target(reference)
+
+    async def fetch(self, target: str) -> Body:
+        if self._fetched is None:
+            self._happened.unfetched = target
+            raise Rejected("the test does not say what lies there")
+        return self._fetched
 
 
 class _Given(_Placed):

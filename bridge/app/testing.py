@@ -65,7 +65,8 @@ def unplugged(config: Path, environ: Mapping[str, str]) -> App:
 
 async def _run(case: Case, clock: StoppedClock) -> Ran:
     happened = Happened()
-    app = _built(case.config, case.environ, clock, stand_ins(case.answers, happened))
+    stand_in = stand_ins(case.answers, happened, case.fetched)
+    app = _built(case.config, case.environ, clock, stand_in)
     lines = _lines(case, app)
     event = _arriving(case, lines)
     router = Router([_route(line, happened) for line in lines], Events())
@@ -78,6 +79,7 @@ async def _run(case: Case, clock: StoppedClock) -> Ran:
                 await entered.enter_async_context(component)
             try:
                 happened.reply = await router(event)
+                happened.expired = app.lines[route.name].pipeline.expired(event)
             except BridgeError as error:
                 happened.refused = error
     else:  # only who takes it is asked

@@ -47,6 +47,18 @@ class GivenData(Options):
         return self
 
 
+class FetchedOptions(GivenData):
+    """What lies where the `dataref` of an event refers to."""
+
+    content_type: str | None = None
+    """Media type that its store says; by default that of its form."""
+
+    @model_validator(mode="after")
+    def _is_there(self) -> Self:
+        _exactly_one(self, GIVEN)
+        return self
+
+
 class EventOptions(GivenData):
     """The event that a test sends."""
 
@@ -60,13 +72,15 @@ class EventOptions(GivenData):
     """HTTP headers that come with it."""
     wants_reply: bool = False
     """Whether the sender asks for a reply, as `Prefer: reply` does."""
+    fetched: FetchedOptions | None = None
+    """What lies where its `dataref` refers to: a test fetches nothing itself."""
 
 
 class AnswerOptions(GivenData):
     """What a model answers to one request: data, a refusal or an outage."""
 
     content_type: str | None = None
-    """Media type of the data; by default JSON's for `data`, and for any file called `.json`."""
+    """Media type of the answer; by default JSON's for `data` and files called `.json`."""
     refuses: str | None = None
     """Why the model refuses the request, for good."""
     unavailable: str | None = None

@@ -37,6 +37,12 @@ pipelines:
       - {type: http, url: "https://sink", tls: {cert_file: gone.pem, key_file: gone.pem}}
       - {type: log}
     dead_letter: {type: http, url: "http://letters"}
+  claimed:
+    source: {type: http}
+    filter: {attributes: {type: claimed.request}}
+    transformer: {type: "steps:Steps"}
+    claim_check: {stores: [{url: "https://store/a/", tls: {ca_file: gone.pem}}]}
+    response: {type: claimed.response, source: claimed}
   passed:
     source: {type: http, port: 9999, tls: {cert_file: gone.pem, key_file: gone.pem}}
     filter: {attributes: {type: passed.request}}
@@ -137,6 +143,7 @@ WRONG: dict[str, tuple[dict[str, str], list[tuple[str, str, str]]]] = {
                 "small: filter.attributes.type: is 'x', expected 'small.request'\n"
                 "own: source.path: the event comes on '/else', expected '/own'\n"
                 "published: filter.attributes.type: is 'x', expected 'published.request'\n"
+                "claimed: filter.attributes.type: is 'x', expected 'claimed.request'\n"
                 "passed: filter.attributes.type: is 'x', expected 'passed.request'",
             )
         ],
@@ -208,6 +215,26 @@ WRONG: dict[str, tuple[dict[str, str], list[tuple[str, str, str]]]] = {
     "an answer is left over": (
         {"model": "{answers: [{data: {x: 1, y: [0.5]}}, {data: {}}]}"},
         [("model.answers", "2 requests", "1 request")],
+    ),
+    "the data that it refers to is not given": (
+        {
+            "event": "{attributes: {type: claimed.request, dataref: 'https://store/a/b'}}",
+            "model": "{}",
+        },
+        [("event", "`fetched`: a test asks no store", "asked for /a/b")],
+    ),
+    "it has expired": (
+        {
+            "event": "{attributes: {type: small.request, expirytime: '2019-12-31T23:59:59Z'}}",
+            "model": "{}",
+        },
+        [
+            (
+                "expect.reply",
+                "a reply",
+                "filtered by pipeline 'small': its expirytime has passed",
+            )
+        ],
     ),
     "it is published and not replied": (
         {"event": "{attributes: {type: published.request}, data: {rows: [1]}}", "model": "{}"},
@@ -337,6 +364,18 @@ RIGHT = {
     "a sender that does not is not answered, where there is K_SINK": {
         "environ": "{K_SINK: 'http://broker'}",
         "expect": "{published: {attributes: {type: small.response}}}",
+    },
+    "data that the event refers to": {
+        "event": "{attributes: {type: claimed.request, dataref: 'https://store/a/b'},"
+        " fetched: {data: {rows: [7]}}}",
+        "model": "{}",
+        "expect": "{reply: {data: {asked: [7]}}}",
+    },
+    "a reference that is not below a store": {
+        "event": "{attributes: {type: claimed.request, dataref: 'https://other/a/b'},"
+        " fetched: {data: {rows: [7]}}}",
+        "model": "{}",
+        "expect": "{refused: {reason: event, text: dataref}}",
     },
     "an outage": {
         "model": "{answers: [{unavailable: away}, {unavailable: away}]}",
