@@ -109,10 +109,17 @@ def _data(data: bytes, content_type: str | None, *, pretty: bool) -> list[str]:
     return ["Data,", f"  {text}"]
 
 
+#: An indented text is at most so many times as long as it was, beyond the characters that are
+#: free.
+_MOST_GROWTH = 16
+_FREE_CHARACTERS = 64 * 1024
+
+
 def _indented(text: str) -> str:
     """Return the JSON *text* as Go's `json.Indent` does (prefix and indent of two spaces).
 
-    White space after the value is kept; what is no JSON is returned as it is.
+    White space after the value is kept; what is no JSON is returned as it is, and so is what
+    would become many times as long: a thousand levels indent every line by as much.
     """
     try:
         json.loads(text, parse_constant=_refuse, parse_int=str, parse_float=str)
@@ -121,21 +128,27 @@ def _indented(text: str) -> str:
     parts: list[str] = []
     margin = "\n  "
     opened = False
+    left = max(_FREE_CHARACTERS, _MOST_GROWTH * len(text))
     for part in _TOKEN.findall(text):
         if opened and part not in "]}":
             margin += "  "
             parts.append(margin)
+            left -= len(margin)
         if part in "]}":
             if not opened:
                 margin = margin[:-2]
                 parts.append(margin)
+                left -= len(margin)
             parts.append(part)
         elif part == ",":
             parts.append(f",{margin}")
+            left -= len(margin)
         elif part == ":":
             parts.append(": ")
         else:
             parts.append(part)
+        if left < 0:
+            return text
         opened = part in "[{"
     return "".join(parts) + text[len(text.rstrip(_SPACE)) :]
 

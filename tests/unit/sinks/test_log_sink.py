@@ -48,6 +48,8 @@ Data,
 
 HEAD = "☁️  cloudevents.Event\nContext Attributes,\n  specversion: 1.0\n  type: t\n  source: /s\n"
 
+HEAD_OF_JSON = HEAD + "  id: 1\n  datacontenttype: application/json\n"
+
 
 def event(data: bytes | None = None, **attributes: str) -> Event:
     return Event.of(id="1", source="/s", type="t", data=data, **attributes)
@@ -289,3 +291,15 @@ async def test_standard_output_is_the_default(capfdbinary: pytest.CaptureFixture
     await sink.send(event())
 
     assert display(event()).encode() == capfdbinary.readouterr().out
+
+
+def test_deep_json_is_not_shown_a_thousand_times_as_long() -> None:
+    """Every line would be indented by as much as its depth: eight megabytes became gigabytes."""
+    deep = b"[" * 900 + b",".join([b"1"] * 100_000) + b"]" * 900
+    wide = b"[[[[[[" + b",".join([b"1"] * 100_000) + b"]]]]]]"
+
+    shown = display(event(deep, datacontenttype="application/json"))
+    indented = display(event(wide, datacontenttype="application/json"))
+
+    assert shown == HEAD_OF_JSON + f"Data,\n  {deep.decode()}\n"
+    assert "\n              1,\n" in indented

@@ -150,7 +150,7 @@ def test_nothing_passes_that_llhttp_would_not_take(data: bytes) -> None:
     """Whatever is read as a body here is the same body there."""
     try:
         found = read(data)
-    except BadChunks:
+    except (BadChunks, BodyTooLong):
         return
 
     assert found is None or found[0] == llhttps(data)
