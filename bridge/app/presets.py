@@ -7,7 +7,9 @@ display:   http source ─▶ log sink
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bridge.app import App, build
@@ -49,16 +51,24 @@ def display(*, host: str, port: int, admin_port: int, json: bool) -> dict[str, A
     }
 
 
-def load(name: str, tree: dict[str, Any], folder: Path) -> App:
+def load(
+    name: str,
+    tree: dict[str, Any],
+    folder: Path,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    *,
+    listening: bool = False,
+) -> App:
     """Return the application of the preset *name*; users' classes are looked for in *folder*.
 
     Raise ConfigError, without the lines of a file that nobody wrote. What Knative injects
     (K_SINK and its like) is for pipelines of a file: nothing in the environment sends what a
-    display shows, or a component answers, elsewhere.
+    display shows, or a component answers, elsewhere. *environ* is what the preset itself knows
+    of its place. *listening* is as `bridge.app.load` has it.
     """
     problems = Problems()
     try:
-        return build(Document(str(folder / name), tree), {}, problems)
+        return build(Document(str(folder / name), tree), environ, problems, listening=listening)
     except ConfigError as error:
         if not len(problems):
             raise
