@@ -14,7 +14,7 @@ from bridge.cli.output import FAILED, Output, plain, show_json_line
 
 if TYPE_CHECKING:
     from bridge.core.event import Event
-    from bridge.transports.http import HttpResponse
+    from bridge.transports.http import HttpClient, HttpResponse
 
 
 class Mode(StrEnum):
@@ -79,6 +79,22 @@ def send(
     mode: Annotated[
         Mode, typer.Option(help="Form of the requests; batch sends all in one.")
     ] = Mode.BINARY,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token to present, `Bearer`.", show_default=False),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="name=value: a header to send along; may be given again.", show_default=False
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM certificates to trust instead of the system's.", show_default=False
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Ask for replies and print them; fail without one.")
     ] = False,
@@ -107,7 +123,8 @@ def send(
             "type": "bridge.send" if type is None else type,
         }
         events = [_single(attributes, data, content_type, extension or [])]
-    sending = _send(url, events, mode, output, wait=wait, timeout_seconds=timeout_seconds)
+    client = _client(url, token_file, header or [], ca_file)
+    sending = _send(client, events, mode, output, wait=wait, timeout_seconds=timeout_seconds)
     if not run_loop(sending):
         raise typer.Exit(FAILED)
 
@@ -148,8 +165,36 @@ def _new_id() -> str:
     return str(uuid4())
 
 
+def _client(
+    url: str, token_file: Path | None, headers: list[str], ca_file: Path | None
+) -> HttpClient:
+    """Return what the events are sent through; raise ConfigError where it cannot work."""
+    from pydantic import SecretStr
+
+    from bridge.config.options import ClientTlsOptions, HttpClientOptions
+    from bridge.core.errors import ConfigError
+    from bridge.transports.http import http_client
+
+    named: dict[str, SecretStr] = {}
+    for pair in headers:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ConfigError("--header: expected name=value")  # it may be a secret: not shown
+        if name.lower() == "content-type" or name.lower().startswith("ce-"):
+            raise ConfigError(f"--header {name.lower()}: is the event's own: expected another")
+        named[name] = SecretStr(value)
+    return http_client(
+        HttpClientOptions(
+            url=url,
+            token_file=None if token_file is None else str(token_file),
+            headers=named,
+            tls=ClientTlsOptions(ca_file=None if ca_file is None else str(ca_file)),
+        )
+    )
+
+
 async def _send(
-    url: str,
+    client: HttpClient,
     events: list[Event],
     mode: Mode,
     output: Output,
@@ -162,9 +207,7 @@ async def _send(
     An outage ends it: what was not sent is said, and nothing is sent twice.
     """
     from bridge.codecs import http as codec
-    from bridge.config.options import HttpClientOptions
     from bridge.core.errors import Unavailable
-    from bridge.transports.http import http_client
 
     more = [(b"user-agent", b"bridge-send")]
     if wait:
@@ -176,7 +219,7 @@ async def _send(
         encode = codec.encode_binary if mode is Mode.BINARY else codec.encode_structured
         requests = [encode(event) for event in events]
     accepted = True
-    async with http_client(HttpClientOptions(url=url)) as client:
+    async with client:
         for place, (headers, body) in enumerate(requests):
             try:
                 answer = await client.request(
