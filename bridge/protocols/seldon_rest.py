@@ -3,7 +3,8 @@
     status                              body                          meaning
     2xx                                 a JSON object                 the answer
     2xx                                 FAILURE, or no JSON object    Rejected: garbage
-    408, 425, 429, 502, 503, 504        any                           Unavailable
+    401, 407, 408, 425, 429,
+    502, 503, 504                       any                           Unavailable
     404                                 the wrapper's error           Rejected
     404                                 other: no such model (yet)    Unavailable
     other 4xx                           any                           Rejected
@@ -29,8 +30,9 @@ from bridge.core.ports import Request
 from bridge.protocols.port import Headers, header
 from bridge.protocols.seldon import REASON_PREFIX
 
-#: Answers that ask to be tried again, whoever wrote them.
-TRY_AGAIN: Final = frozenset({408, 425, 429, 502, 503, 504})
+#: Answers that ask to be tried again, whoever wrote them; 401 and 407 say that our own
+#: credentials are not taken, and nothing of the event.
+TRY_AGAIN: Final = frozenset({401, 407, 408, 425, 429, 502, 503, 504})
 
 
 class SeldonRest:

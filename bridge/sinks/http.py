@@ -2,7 +2,8 @@
 
 What an answer means is Knative's contract (specs/eventing/data-plane.md): 2xx has it; 404,
 408, 409, 425, 429 and 5xx may pass; every other status is for good, redirects included,
-which are never followed.
+which are never followed. 401 and 407 may pass as well, which is ours: they say that our
+credentials are not taken, and nothing of the event.
 """
 
 from __future__ import annotations
@@ -78,5 +79,6 @@ def _is_the_events(name: bytes) -> bool:
     return name == b"content-type" or name.startswith(b"ce-")
 
 
-#: 4xx that are worth another try: Knative's data-plane, and 425 Too Early (RFC 8470).
-PASSING = frozenset((404, 408, 409, 425, 429))
+#: 4xx that are worth another try: Knative's data-plane, 425 Too Early (RFC 8470), and those
+#: that are about us.
+PASSING = frozenset((401, 404, 407, 408, 409, 425, 429))

@@ -243,7 +243,7 @@ async def test_any_success_is_an_arrival(receiver: HttpFarEnd, status: int) -> N
         await sink.send(event())
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 405, 410, 413, 415, 422, 431])
+@pytest.mark.parametrize("status", [301, 307, 400, 403, 405, 410, 413, 415, 422, 431])
 async def test_a_receiver_that_refuses_is_a_verdict(receiver: HttpFarEnd, status: int) -> None:
     """For good: Rejected, naming who, the status and what was said; redirects are not followed."""
     receiver.answer = lambda: HttpResponse(status, ((b"location", b"/"),), b"not this one")
@@ -254,9 +254,9 @@ async def test_a_receiver_that_refuses_is_a_verdict(receiver: HttpFarEnd, status
     assert len(receiver.requests) == 1
 
 
-@pytest.mark.parametrize("status", [404, 408, 409, 425, 429, 500, 502, 503, 504, 599])
+@pytest.mark.parametrize("status", [401, 404, 407, 408, 409, 425, 429, 500, 502, 503, 504, 599])
 async def test_a_receiver_that_cannot_now_is_an_outage(receiver: HttpFarEnd, status: int) -> None:
-    """Knative's retryable statuses: Unavailable, with the pause that the receiver asked for."""
+    """Knative's retryable statuses, and those about us: Unavailable, with the pause asked for."""
     receiver.answer = lambda: HttpResponse(status, ((b"retry-after", b"7"),), b"")
     async with receiver.sink() as sink:
         with pytest.raises(Unavailable, match=str(status)) as caught:
