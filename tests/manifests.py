@@ -35,6 +35,10 @@ OURS: Final = {
     ("eventing.knative.dev/v1", "Trigger"): "trigger.json",
     ("serving.knative.dev/v1", "Service"): "knative-service.json",
     ("sources.knative.dev/v1", "SinkBinding"): "sink-binding.json",
+    ("kafka.strimzi.io/v1", "KafkaTopic"): "kafka-topic.json",
+    ("kafka.strimzi.io/v1", "KafkaUser"): "kafka-user.json",
+    ("keda.sh/v1alpha1", "ScaledObject"): "scaled-object.json",
+    ("keda.sh/v1alpha1", "TriggerAuthentication"): "trigger-authentication.json",
     ("kustomize.config.k8s.io/v1beta1", "Kustomization"): "kustomization.json",
     ("kustomize.config.k8s.io/v1alpha1", "Component"): "kustomization.json",
 }
@@ -53,6 +57,7 @@ LABELS: Final = frozenset(
         "app.kubernetes.io/name",
         "kubernetes.io/metadata.name",
         "networking.knative.dev/visibility",
+        "strimzi.io/cluster",
     }
 )
 ANNOTATIONS: Final = frozenset(
