@@ -50,6 +50,8 @@ def test_options_have_a_unit_where_they_are_measured():
         "allowed_rate",
         "attempts",
         "connections",
+        "hold_after_refusals",
+        "max_attempts",
         "max_decompression_ratio",
         "max_in_flight",
         "max_keys",
