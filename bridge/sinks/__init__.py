@@ -3,5 +3,6 @@
 #: kind → module:class, imported when a file names it.
 TYPES: dict[str, str] = {
     "http": "bridge.sinks.http:HttpSink",
+    "kafka": "bridge.sinks.kafka:KafkaSink",
     "log": "bridge.sinks.log:LogSink",
 }

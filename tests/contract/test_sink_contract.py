@@ -13,15 +13,18 @@ import pytest
 
 from bridge import Event, Rejected, Unavailable
 from bridge.codecs import http as codec
+from bridge.codecs import kafka as kafka_codec
 from bridge.config.options import RetryOptions
 from bridge.core.errors import DeadlineExceeded
 from bridge.core.ports import Sink
 from bridge.runtime.retry import Step, TriedSink
 from bridge.sinks.http import HttpSink, HttpSinkOptions
+from bridge.sinks.kafka import KafkaSink, KafkaSinkOptions
 from bridge.sinks.log import LogSink, LogSinkOptions
 from bridge.transports.http import HttpRequest, HttpResponse, HttpServer
 from tests.fakes import FakeClock
 from tests.fakes_http import SECONDS
+from tests.services.kafka import Kafka, fresh
 
 STRUCTURED = ((b"content-type", b"application/cloudevents+json"),)
 
@@ -31,7 +34,7 @@ class FarEnd(Protocol):
 
     def sink(self) -> Sink: ...
 
-    def arrived(self) -> list[Event]: ...
+    async def arrived(self) -> list[Event]: ...
 
     async def leave(self) -> None: ...
 
@@ -60,7 +63,7 @@ class HttpFarEnd:
     def sink(self, **options: object) -> HttpSink:
         return HttpSink(HttpSinkOptions.model_validate({"url": self.url, **options}))
 
-    def arrived(self) -> list[Event]:
+    async def arrived(self) -> list[Event]:
         return [codec.decode(request.headers, request.body) for request in self.requests]
 
     async def leave(self) -> None:
@@ -77,15 +80,39 @@ class LogFarEnd:
     def sink(self) -> LogSink:
         return LogSink(LogSinkOptions(type="log", format="json"), self._stream)
 
-    def arrived(self) -> list[Event]:
+    async def arrived(self) -> list[Event]:
         return [codec.decode(STRUCTURED, line) for line in self._path.read_bytes().splitlines()]
 
     async def leave(self) -> None:
         self._stream.close()
 
 
+class KafkaFarEnd:
+    """A topic of a real broker, read by somebody else; leaving, the broker hangs."""
+
+    def __init__(self, broker: Kafka, topic: str) -> None:
+        self._broker = broker
+        self._topic = topic
+
+    def sink(self) -> KafkaSink:
+        options = {
+            "bootstrap_servers": self._broker.bootstrap,
+            "topic": self._topic,
+            "request_timeout_seconds": 2.0,
+            "timeout_seconds": 2.0,
+        }
+        return KafkaSink(KafkaSinkOptions.model_validate(options))
+
+    async def arrived(self) -> list[Event]:
+        records = await self._broker.read(self._topic)
+        return [kafka_codec.decode(record.headers, record.value) for record in records]
+
+    async def leave(self) -> None:
+        await self._broker.freeze()
+
+
 @asynccontextmanager
-async def http_far_end(**_: Path) -> AsyncIterator[HttpFarEnd]:
+async def http_far_end(**_: object) -> AsyncIterator[HttpFarEnd]:
     end = HttpFarEnd()
     await end.server.start("127.0.0.1", 0)
     try:
@@ -96,7 +123,7 @@ async def http_far_end(**_: Path) -> AsyncIterator[HttpFarEnd]:
 
 
 @asynccontextmanager
-async def log_far_end(*, folder: Path) -> AsyncIterator[LogFarEnd]:
+async def log_far_end(*, folder: Path, **_: object) -> AsyncIterator[LogFarEnd]:
     end = LogFarEnd(folder / "log")
     try:
         yield end
@@ -104,13 +131,23 @@ async def log_far_end(*, folder: Path) -> AsyncIterator[LogFarEnd]:
         await end.leave()
 
 
-KINDS = {"http": http_far_end, "log": log_far_end}
+@asynccontextmanager
+async def kafka_far_end(*, broker: Callable[[], Kafka], **_: object) -> AsyncIterator[KafkaFarEnd]:
+    running = broker()
+    yield KafkaFarEnd(running, await running.create_topic(fresh("sink")))
+
+
+KINDS = {"http": http_far_end, "kafka": kafka_far_end, "log": log_far_end}
 
 
 @pytest.fixture(params=sorted(KINDS))
 async def far_end(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FarEnd]:
     """Each kind's far end, up."""
-    async with KINDS[request.param](folder=tmp_path) as end:
+
+    def broker() -> Kafka:
+        return request.getfixturevalue("own_kafka")  # type: ignore[no-any-return]  # pytest's
+
+    async with KINDS[request.param](folder=tmp_path, broker=broker) as end:
         yield end
 
 
@@ -130,7 +167,7 @@ async def test_send_returns_after_the_far_end_has_the_event(far_end: FarEnd) -> 
     async with far_end.sink() as sink:
         await sink.send(event())
 
-        arrived = far_end.arrived()
+        arrived = await far_end.arrived()
 
     assert [event()] == arrived
 
@@ -141,7 +178,7 @@ async def test_the_same_event_may_be_sent_again(far_end: FarEnd) -> None:
         for _ in range(2):
             await sink.send(event())
 
-    assert [event(), event()] == far_end.arrived()
+    assert [event(), event()] == await far_end.arrived()
 
 
 async def test_concurrent_sends_all_arrive_whole(far_end: FarEnd) -> None:
@@ -151,7 +188,7 @@ async def test_concurrent_sends_all_arrive_whole(far_end: FarEnd) -> None:
     async with far_end.sink() as sink:
         await asyncio.gather(*map(sink.send, [*events, large]))
 
-    arrived = far_end.arrived()
+    arrived = await far_end.arrived()
     assert sorted([*events, large], key=lambda one: one.id) == sorted(arrived, key=lambda o: o.id)
 
 
@@ -160,7 +197,7 @@ async def test_an_event_without_data_arrives_without_data(far_end: FarEnd) -> No
     async with far_end.sink() as sink:
         await sink.send(Event.of(id="1", source="tests", type="t"))
 
-    assert [None] == [one.data or None for one in far_end.arrived()]
+    assert [None] == [one.data or None for one in await far_end.arrived()]
 
 
 async def test_leaving_twice_and_entering_again(far_end: FarEnd) -> None:
@@ -171,7 +208,7 @@ async def test_leaving_twice_and_entering_again(far_end: FarEnd) -> None:
     async with far_end.sink() as sink:
         await sink.send(event("2"))
 
-    assert ["1", "2"] == [one.id for one in far_end.arrived()]
+    assert ["1", "2"] == [one.id for one in await far_end.arrived()]
 
 
 async def test_entering_needs_no_far_end(far_end: FarEnd) -> None:
@@ -215,7 +252,7 @@ async def test_a_tried_sink_is_a_sink(far_end: FarEnd) -> None:
         await sink.ping()
         await sink.send(event())
 
-    assert [event()] == far_end.arrived()
+    assert [event()] == await far_end.arrived()
 
 
 # What only a far end that answers can do
@@ -287,7 +324,7 @@ async def test_a_cancelled_send_leaves_the_sink_usable(receiver: HttpFarEnd) -> 
         async with asyncio.timeout(SECONDS):
             await sink.send(event("next"))
 
-    assert ["cancelled", "next"] == [one.id for one in receiver.arrived()]
+    assert ["cancelled", "next"] == [one.id for one in await receiver.arrived()]
 
 
 async def test_configured_headers_go_along(receiver: HttpFarEnd) -> None:
@@ -331,5 +368,5 @@ async def test_content_mode_decides_the_form(
     async with receiver.sink(content_mode=mode) as sink:
         await sink.send(sent)
 
-    assert [sent] == receiver.arrived()
+    assert [sent] == await receiver.arrived()
     assert structured is (receiver.requests[0].header(b"ce-id") is None)

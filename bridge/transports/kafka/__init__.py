@@ -8,6 +8,16 @@ from bridge.transports.kafka.port import (
     Fenced,
     OutOfRange,
     Partition,
+    Producer,
+    TooLarge,
 )
 
-__all__ = ["Assignments", "Consumer", "Fenced", "OutOfRange", "Partition"]
+__all__ = [
+    "Assignments",
+    "Consumer",
+    "Fenced",
+    "OutOfRange",
+    "Partition",
+    "Producer",
+    "TooLarge",
+]

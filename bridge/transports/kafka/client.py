@@ -51,6 +51,21 @@ def brokers(options: KafkaClientOptions) -> str:
     return f"kafka {options.bootstrap_servers}"
 
 
+async def why_not(options: KafkaClientOptions, error: BaseException) -> str:
+    """Return why a client cannot connect, in words: aiokafka's *error* does not say."""
+    from aiokafka.conn import create_conn
+    from aiokafka.errors import KafkaError
+
+    given = connection(options)
+    host, _, port = given.pop("bootstrap_servers")[0].rpartition(":")
+    try:
+        connected = await create_conn(host.strip("[]"), int(port), **given)
+    except (KafkaError, OSError, TimeoutError) as cause:
+        return in_words(cause)
+    connected.close()
+    return in_words(error)
+
+
 def in_words(error: BaseException) -> str:
     """Return *error* of aiokafka for a person, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__

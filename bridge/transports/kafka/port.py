@@ -1,4 +1,4 @@
-"""What a Kafka source asks of a cluster: small enough for a fake that keeps every promise.
+"""What source and sink ask of a cluster: small enough for fakes that keep every promise.
 
 join ─▶ assigned(partitions) ─▶ fetch, fetch … commit … ─▶ revoked(partitions) ─▶ assigned …
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from bridge.core.errors import BridgeError, Unavailable
+from bridge.core.errors import BridgeError, Rejected, Unavailable
 from bridge.core.event import Record
 
 
@@ -100,4 +100,37 @@ class Consumer(Protocol):
 
     async def ping(self) -> None:
         """Return if a broker answers and has the topics; raise Unavailable if not."""
+        ...
+
+
+class TooLarge(Rejected):
+    """The record is larger than the brokers, or we, allow; the text says how large."""
+
+
+class Producer(Protocol):
+    """Writes records, each acknowledged by itself."""
+
+    async def send(
+        self,
+        topic: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]],
+    ) -> None:
+        """Return when every replica in sync has the record, and not before.
+
+        Records of one key have one partition, and there the order of the calls, if each waits
+        for the one before it. Raise TooLarge or Rejected for what no other try would change,
+        Unavailable for anything that may pass; the record may be there nevertheless then. May
+        be called concurrently, and with brokers that are not there yet.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give up what is still under way, and disconnect. May be called twice."""
+        ...
+
+    async def ping(self, topic: str) -> None:
+        """Return if a broker answers and has *topic*; raise Unavailable if not."""
         ...

@@ -1,0 +1,181 @@
+"""One life of aiokafka's producer: from a connection to the first error that it cannot mend.
+
+    start ─▶ send, send … ─▶ a batch fails, or one is late ─▶ ended ─▶ close
+
+A batch that failed has left a gap in the numbers by which brokers know what they have already
+(KIP-98), and one that is late may still be written behind a later record of its key. Neither
+can be mended in the same producer, so it ends: what comes next goes through a new one, and not
+before this one is silent.
+
+Here, and nowhere else, aiokafka's private parts are touched: its own `stop` waits for every
+record, which in an outage is for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+#: Header fields of a record; values may be null.
+Headers = Sequence[tuple[str, bytes | None]]
+
+#: How often it is looked whether a record is late, in parts of the time it has.
+LOOKS = 8
+
+
+class Late(Exception):
+    """The brokers have not said yes in time; whether they have the record is not known."""
+
+
+class Session:
+    """A producer that is started once and closed once."""
+
+    def __init__(
+        self, settings: dict[str, Any], *, timeout_seconds: float, batch_bytes: int
+    ) -> None:
+        """*settings*: aiokafka's own arguments. To be built on a running event loop."""
+        from aiokafka import AIOKafkaProducer
+
+        self._timeout_seconds = timeout_seconds
+        self._producer = AIOKafkaProducer(**settings, max_batch_size=batch_bytes)
+        self._send = self._producer.send
+        self._cluster = self._producer.client.cluster
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[asyncio.Future[Any], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._requests: dict[asyncio.Task[Any], None] = {}
+        self._track_requests()
+        #: How large a batch of more than one record may be.
+        self.batch_bytes = batch_bytes
+        #: Whether nothing more may be sent here.
+        self.ended = False
+
+    async def start(self) -> None:
+        """Connect, and be numbered by the brokers where that is asked for."""
+        await self._producer.start()
+
+    def knows(self, topic: str) -> bool:
+        """Whether the partitions of *topic* are known."""
+        return self._cluster.partitions_for_topic(topic) is not None
+
+    async def learn(self, topic: str) -> None:
+        """Return when the partitions of *topic* are known."""
+        await self._producer.partitions_for(topic)
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> None:
+        """Return when the brokers have the record, in a batch with what else there is to send.
+
+        Raise aiokafka's error: with `ended` set if it may concern more than this record. Raise
+        Late, and end, where it takes longer than the time-out.
+        """
+        started = self._loop.time()
+        try:
+            sent = await self._send(topic, value, key, None, None, headers)
+        except BaseException:
+            self.ended = self.ended or self._is_dead()
+            raise
+        self._waiting[sent] = started
+        if self._timer is None:
+            self._look_later()
+        try:
+            await sent
+        except Exception:
+            self.ended = True
+            raise
+        finally:
+            del self._waiting[sent]
+
+    async def send_alone(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+    ) -> None:
+        """Return when the brokers have the record, in a batch of its own; otherwise as `send`.
+
+        This way also takes a record with neither key nor value.
+        """
+        batch = self._producer.create_batch()
+        batch.append(timestamp=None, key=key, value=value, headers=headers)
+        batch.close()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await (await self._producer.send_batch(batch, topic, partition=partition))
+        except TimeoutError as error:
+            self.ended = True
+            raise Late from error
+        except Exception:
+            self.ended = True
+            raise
+
+    def partitions(self, topic: str) -> list[int]:
+        """Return the numbers of *topic*'s partitions, none if they are not known."""
+        return sorted(self._cluster.partitions_for_topic(topic) or ())
+
+    async def close(self, *, flush_seconds: float = 0.0) -> None:
+        """Wait so long for what is under way, then give the rest up and disconnect.
+
+        Who waits for a record that is given up is told with `ProducerClosed`. Nothing is sent
+        any more when it returns.
+        """
+        self.ended = True
+        if flush_seconds and self._waiting:
+            await asyncio.wait(list(self._waiting), timeout=flush_seconds)
+        await self._silence()
+        await self._producer.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _silence(self) -> None:
+        """End aiokafka's own tasks, and tell whoever waits for a record."""
+        from aiokafka.errors import ProducerClosed
+
+        sender = self._producer._sender.sender_task
+        tasks = [*(() if sender is None else (sender,)), *self._requests]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        accumulator = self._producer._message_accumulator
+        accumulator.fail_all(ProducerClosed())
+        for batches in accumulator._batches.values():
+            for batch in batches:
+                batch._drain_waiter.exception()  # looked at, so that nothing is logged of it
+
+    def _track_requests(self) -> None:
+        """Know the tasks that write batches: aiokafka keeps them where nobody can cancel them."""
+        sender = self._producer._sender
+        write = sender._send_produce_req
+
+        async def tracked(node_id: Any, batches: Any) -> None:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101  # aiokafka makes one for each
+            self._requests[task] = None
+            try:
+                await write(node_id, batches)
+            finally:
+                del self._requests[task]
+
+        sender._send_produce_req = tracked
+
+    def _is_dead(self) -> bool:
+        return self._producer._message_accumulator._exception is not None
+
+    def _look_later(self) -> None:
+        self._timer = self._loop.call_later(self._timeout_seconds / LOOKS, self._look)
+
+    def _look(self) -> None:
+        """Tell whoever waits for a record that is late."""
+        self._timer = None
+        late = self._loop.time() - self._timeout_seconds
+        for sent, started in list(self._waiting.items()):
+            if started <= late and not sent.done():
+                sent.set_exception(Late())
+        if self._waiting:
+            self._look_later()
