@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.services.cache import Missing
-from tests.services.kafka_settings import NODE, Settings
+from tests.services.kafka_settings import POM, Settings
 from tests.services.process import POLL_SECONDS, STOP_SECONDS, Process, tail
 from tests.services.toolchain import jars, java
 
 #: Longest until a broker serves, or a command of Kafka's is done: 1 to 5 s when idle.
 READY_SECONDS = 90.0
 
-#: The version of `kafka_node/pom.xml`.
+#: The version of `POM`.
 IMAGE = "apache/kafka:4.1.1"
 
 _MEMORY = "-Xms128m -Xmx256m"
@@ -191,7 +191,7 @@ def has_docker() -> bool:
 
 
 def _java_with_kafka() -> list[str]:
-    found = jars("kafka", NODE / "pom.xml")
+    found = jars("kafka", POM)
     return [java(), *_MEMORY.split(), *_OPTIONS.split(), "-cp", f"{found}/*"]
 
 

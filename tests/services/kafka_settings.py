@@ -14,8 +14,11 @@ from pathlib import Path
 
 USER, PASSWORD = "alice", "correct-horse"
 
-#: What Maven, the broker and its log are told in every run.
+#: What the broker and its log are told in every run.
 NODE = Path(__file__).parent / "kafka_node"
+
+#: What Maven fetches: the same for the demo, so that one finds what the other fetched.
+POM = Path(__file__).parents[2] / "examples" / "kafka" / "pom.xml"
 
 _LISTENERS = {
     "PLAIN": "PLAINTEXT",
