@@ -45,11 +45,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """Everything a process runs. *warnings*: what a file says that nobody can have meant."""
+    """Everything a process runs.
+
+    *far_ends*: everything that can be asked whether its far end answers, by pipeline and name.
+    *warnings*: what a file says that nobody can have meant.
+    """
 
     options: FileOptions
     lines: Mapping[str, Line]
     sources: Sequence[tuple[Source, Handler]]
+    far_ends: Mapping[tuple[str, str], Component]
     ledger: Ledger
     health: Health
     admin: Admin
@@ -154,11 +159,11 @@ def build(
     lines = {one.name: one for one in built if one is not None}
     sources, far_ends, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
-    components = {
+    far_ends |= {
         (one.name, name): part for one in lines.values() for name, part in one.components.items()
     }
     pings = Pings(
-        {**components, **far_ends},
+        far_ends,
         report=lambda name, part, up: parts.ledger.pipeline(name).components.update({part: up}),
         clock=parts.clock,
         interval_seconds=PING_SECONDS,
@@ -169,6 +174,7 @@ def build(
         options=options,
         lines=lines,
         sources=sources,
+        far_ends=far_ends,
         ledger=parts.ledger,
         health=parts.health,
         admin=Admin(

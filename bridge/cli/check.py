@@ -79,10 +79,11 @@ def check(
 
 async def _ask_all(loaded: App) -> dict[str, str]:
     """Return what each far end says, `ok` or what is wrong, by pipeline and component."""
+    listeners = [source for source, _ in loaded.sources if not hasattr(source, "delivers_again")]
     components = {
-        f"{line.name}.{name}": component
-        for line in loaded.lines.values()
-        for name, component in line.components.items()
+        f"{pipeline}.{name}": component
+        for (pipeline, name), component in loaded.far_ends.items()
+        if component not in listeners  # nothing is listened on, for a question
     }
     answers = await asyncio.gather(*map(_ask, components.values()))
     return dict(zip(components, answers, strict=True))

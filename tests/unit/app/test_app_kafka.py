@@ -37,6 +37,7 @@ def test_a_kafka_pipeline_is_a_source_of_its_own(tmp_path: Path) -> None:
     app = built(tmp_path, MODEL, SINK, LETTER)
 
     assert [KafkaSource] == [type(source) for source, _ in app.sources]
+    assert ("k", "source") in app.far_ends
 
 
 def test_every_kafka_pipeline_has_somewhere_for_refused_events(tmp_path: Path) -> None:
