@@ -1,4 +1,4 @@
-"""Who is measured: the bridge and its peers, each a process on a core of its own.
+"""Who is measured over HTTP: the bridge and its peers, each a process on a core of its own.
 
 All of them do the same: a binary event in, its data to a model over HTTP, the model's answer
 out as a response event in the request's version, the `requestid` carried over.
@@ -6,6 +6,8 @@ out as a response event in the request's version, the `requestid` carried over.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,12 +27,29 @@ READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cores:
+    """The core that contenders are alone on, and the other one; None where there are not two."""
+
+    own: int | None
+    other: int | None
+
+    @classmethod
+    def here(cls) -> Cores:
+        """Return the first two cores that this process may use."""
+        cpus = sorted(getattr(os, "sched_getaffinity", lambda _: ())(0))
+        return cls(own=cpus[0], other=cpus[1]) if len(cpus) > 1 else cls(own=None, other=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A running contender. *exact*: the model's answer has to come through to the byte."""
+    """A running contender. *exact*: the model's answer has to come through to the byte.
+
+    *url*: where it takes events; of one on Kafka there is none, it has topics.
+    """
 
     name: str
-    url: str
     exact: bool
+    url: str = ""
     process: psutil.Process
 
     def cpu_seconds(self) -> float:
@@ -53,6 +72,19 @@ def stub_model(output: Path, cpu: int | None) -> Iterator[str]:
     command = [sys.executable, "-m", "bench.stub_model"]
     with Process(command, output=output / "stub_model.log", folder=ROOT, cpu=cpu) as process:
         yield _announced(process)
+
+
+@contextmanager
+def hung_model(output: Path, cpu: int | None) -> Iterator[str]:
+    """Yield the URL of a model that takes connections and nothing else."""
+    command = [sys.executable, "-m", "bench.stub_model"]
+    with Process(command, output=output / "hung_model.log", folder=ROOT, cpu=cpu) as process:
+        url = _announced(process)
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield url
+        finally:
+            os.kill(process.pid, signal.SIGCONT)  # what is stopped hears no SIGTERM
 
 
 @contextmanager

@@ -47,8 +47,8 @@ class Result:
     lost: int
     seconds: float
     busy: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
     complaints: list[str] = field(default_factory=list)
 
     @property

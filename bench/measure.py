@@ -78,11 +78,11 @@ class Figures:
 
     @property
     def p50_ms(self) -> float:
-        return median(one.load.p50_ms for one in self.at_half)
+        return median(one.load.p50_ms for one in self.at_half or self.rounds)
 
     @property
     def p99_ms(self) -> float:
-        return median(one.load.p99_ms for one in self.at_half)
+        return median(one.load.p99_ms for one in self.at_half or self.rounds)
 
     def complaints(self) -> list[str]:
         """Return what was amiss with replies, or nothing."""
