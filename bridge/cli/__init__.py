@@ -16,10 +16,12 @@ from bridge.cli import (
     broker,
     check,
     component,
+    dead,
     demo,
     display,
     new,
     reference,
+    replay,
     run,
     send,
     testing,
@@ -47,6 +49,8 @@ app.command("send")(send.send)
 app.command("display")(display.display)
 app.command("broker")(broker.broker)
 app.command("component")(component.component)
+app.add_typer(dead.dead, name="dead")
+dead.dead.command("replay")(replay.replay)
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
 app.command("options")(reference.options)
