@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -137,7 +137,11 @@ async def kafka_far_end(*, broker: Callable[[], Kafka], **_: object) -> AsyncIte
     yield KafkaFarEnd(running, await running.create_topic(fresh("sink")))
 
 
-KINDS = {"http": http_far_end, "kafka": kafka_far_end, "log": log_far_end}
+KINDS: dict[str, Callable[..., AbstractAsyncContextManager[FarEnd]]] = {
+    "http": http_far_end,
+    "kafka": kafka_far_end,
+    "log": log_far_end,
+}
 
 
 @pytest.fixture(params=sorted(KINDS))

@@ -13,6 +13,9 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import unpack_from
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: How many keys are remembered, and of how many bytes.
 MAX_REMEMBERED = 8192
@@ -25,15 +28,13 @@ class Partitioner:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
 
-    def __call__(
-        self, key: bytes | None, every: Sequence[int], available: Sequence[int] = ()
-    ) -> int:
-        """Return the partition among *every*, numbers from 0 on in their order."""
+    def __call__(self, key: bytes | None, every: Sequence[T], available: Sequence[T] = ()) -> T:
+        """Return the partition among *every*, all of a topic's by number."""
         if key is None:
             among = available or every
             return among[int(self._chance.random() * len(among))]
         known = _remembered(key) if len(key) <= MAX_REMEMBERED_LENGTH else murmur2(key)
-        return (known & 0x7FFFFFFF) % len(every)
+        return every[(known & 0x7FFFFFFF) % len(every)]
 
 
 def murmur2(key: bytes) -> int:

@@ -62,8 +62,6 @@ class KafkaProducer:
             "acks": "all",
             "enable_idempotence": idempotent,
             "compression_type": None if compression == "none" else compression,
-            "max_request_size": max_record_bytes,
-            "partitioner": self._partitioner,
         }
         self._session: Session | None = None
         self._beginning: asyncio.Task[Session] | None = None
@@ -73,25 +71,24 @@ class KafkaProducer:
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
         """Return when every replica in sync has the record; see `Producer`."""
-        from aiokafka.errors import KafkaError
-
         session = self._session
         if session is None or session.ended or not session.knows(topic):
             session = await self._ready(topic)
+        size = session.size(key, value, headers)
+        if size > self._max_record_bytes:
+            raise self._too_large(size)
         if key is None and value is None:
-            await self._send_alone(topic, key, value, headers)
+            await self._send_alone(topic, key, value, headers, size)
             return
         try:
             await session.send(topic, key, value, headers)
-        except (KafkaError, Late) as error:
-            if not session.ended:
-                raise self._ours(error, topic, key, value, headers) from error
+        except session.errors as error:
             self._end(session, flush=not isinstance(error, Late))
-            if not self._may_be_its_batch(error, session, _size(key, value, headers)):
-                raise self._ours(error, topic, key, value, headers) from error
+            if not self._may_be_its_batch(error, session, size):
+                raise self._ours(error, topic, size) from error
         else:
             return
-        await self._send_alone(topic, key, value, headers)
+        await self._send_alone(topic, key, value, headers, size)
 
     async def close(self) -> None:
         """Wait a moment for what is under way, give up the rest and disconnect."""
@@ -111,33 +108,28 @@ class KafkaProducer:
         await ping(self._options, (topic,))
 
     async def _send_alone(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, size: int
     ) -> None:
         """Write a record in a batch of its own: what is refused then is refused for itself."""
-        from aiokafka.errors import KafkaError
-
-        size = _size(key, value, headers)
-        if size > self._max_record_bytes:
-            raise self._too_large(size)
         session = await self._ready(topic)
-        partitions = session.partitions(topic)
-        partition = self._partitioner(key, partitions)
         try:
-            await session.send_alone(topic, partition, key, value, headers)
-        except (KafkaError, Late) as error:
+            await session.send_alone(topic, key, value, headers)
+        except session.errors as error:
             self._end(session, flush=not isinstance(error, Late))
-            raise self._ours(error, topic, key, value, headers) from error
+            raise self._ours(error, topic, size) from error
 
     async def _ready(self, topic: str) -> Session:
         """Return a session that can write to *topic*; raise Unavailable where there is none."""
-        session = self._session
-        if session is None or session.ended:
-            if session is not None:
+        while True:
+            session = self._session
+            if session is not None and session.ended:
                 self._end(session, flush=True)
-            session = await self._begun()
-        if not session.knows(topic):
-            await self._learn(session, topic)
-        return session
+            if session is None or session.ended:
+                session = await self._begun()
+            if not session.knows(topic):
+                await self._learn(session, topic)
+            if not session.ended:  # meanwhile, by somebody else's record
+                return session
 
     async def _begun(self) -> Session:
         """Return the session that all who wait now share."""
@@ -160,7 +152,10 @@ class KafkaProducer:
                 "request_timeout_ms": round(wait * 1000),
             }
             session = Session(
-                given, timeout_seconds=self._timeout_seconds, batch_bytes=self._batch_bytes
+                given,
+                partitioner=self._partitioner,
+                timeout_seconds=self._timeout_seconds,
+                batch_bytes=self._batch_bytes,
             )
             try:
                 async with asyncio.timeout(wait):
@@ -182,16 +177,14 @@ class KafkaProducer:
             self._beginning = None
 
     async def _learn(self, session: Session, topic: str) -> None:
-        from aiokafka.errors import KafkaError
-
         wait = min(TOPIC_SECONDS, self._timeout_seconds)
         try:
             async with asyncio.timeout(wait):
                 await session.learn(topic)
         except TimeoutError as error:
             raise Unavailable(f"{self._who}: no topic '{topic}' within {wait:g} s") from error
-        except KafkaError as error:
-            raise self._ours(error, topic, None, None, ()) from error
+        except session.errors as error:
+            raise self._ours(error, topic, 0) from error
 
     def _end(self, session: Session, *, flush: bool) -> None:
         """Have *session* closed, once; whoever begins another waits for that."""
@@ -215,15 +208,8 @@ class KafkaProducer:
             return True
         return isinstance(error, NEVER_WRITTEN)
 
-    def _ours(
-        self,
-        error: BaseException,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
-    ) -> BridgeError:
-        """Return what *error* of aiokafka means for a record."""
+    def _ours(self, error: BaseException, topic: str, size: int) -> BridgeError:
+        """Return what *error* of aiokafka means for a record of *size* bytes."""
         from aiokafka.errors import ProducerClosed
 
         from bridge.transports.kafka.refusals import FINAL, TOO_LARGE
@@ -232,9 +218,6 @@ class KafkaProducer:
         if isinstance(error, Late):
             return Unavailable(f"{where}: not acknowledged within {self._timeout_seconds:g} s")
         if isinstance(error, TOO_LARGE):
-            size = _size(key, value, headers)
-            if size > self._max_record_bytes:
-                return self._too_large(size)
             return TooLarge(
                 f"{where}: the record has {size} bytes: larger than the topic's max.message.bytes"
             )
@@ -249,14 +232,6 @@ class KafkaProducer:
             f"{self._who}: the record has {size} bytes: "
             f"expected at most {self._max_record_bytes} (max_record_bytes)"
         )
-
-
-def _size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
-    """Return how large a record is, not packed, as brokers and aiokafka count."""
-    from aiokafka.record.default_records import DefaultRecordBatchBuilder
-
-    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
-    return size
 
 
 def _looked_at(task: asyncio.Task[Session]) -> None:

@@ -15,13 +15,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from bridge.transports.kafka.partitioner import Partitioner
 
 #: Header fields of a record; values may be null.
 Headers = Sequence[tuple[str, bytes | None]]
 
 #: How often it is looked whether a record is late, in parts of the time it has.
 LOOKS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """The partitions of a topic by number: all of them, and those that have a leader."""
+
+    every: list[Any]
+    available: list[Any]
 
 
 class Late(Exception):
@@ -32,20 +43,34 @@ class Session:
     """A producer that is started once and closed once."""
 
     def __init__(
-        self, settings: dict[str, Any], *, timeout_seconds: float, batch_bytes: int
+        self,
+        settings: dict[str, Any],
+        *,
+        partitioner: Partitioner,
+        timeout_seconds: float,
+        batch_bytes: int,
     ) -> None:
         """*settings*: aiokafka's own arguments. To be built on a running event loop."""
         from aiokafka import AIOKafkaProducer
+        from aiokafka.errors import KafkaError
+        from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
         self._timeout_seconds = timeout_seconds
+        self._partitioner = partitioner
         self._producer = AIOKafkaProducer(**settings, max_batch_size=batch_bytes)
-        self._send = self._producer.send
+        self._add = self._producer._message_accumulator.add_message
         self._cluster = self._producer.client.cluster
+        self._places: dict[str, _Places] = {}
+        self._cluster.add_listener(lambda _: self._places.clear())
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[asyncio.Future[Any], float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._requests: dict[asyncio.Task[Any], None] = {}
         self._track_requests()
+        #: How large a record is, not packed, as brokers and aiokafka count.
+        self.size = DefaultRecordBatchBuilder.estimate_size_in_bytes
+        #: What its methods raise.
+        self.errors: tuple[type[Exception], ...] = (KafkaError, Late)
         #: How large a batch of more than one record may be.
         self.batch_bytes = batch_bytes
         #: Whether nothing more may be sent here.
@@ -57,49 +82,56 @@ class Session:
 
     def knows(self, topic: str) -> bool:
         """Whether the partitions of *topic* are known."""
-        return self._cluster.partitions_for_topic(topic) is not None
+        return topic in self._places or self._found(topic)
 
     async def learn(self, topic: str) -> None:
         """Return when the partitions of *topic* are known."""
+        from aiokafka.errors import UnknownTopicOrPartitionError
+
         await self._producer.partitions_for(topic)
+        if not self._found(topic):
+            raise UnknownTopicOrPartitionError
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
         """Return when the brokers have the record, in a batch with what else there is to send.
 
-        Raise aiokafka's error: with `ended` set if it may concern more than this record. Raise
-        Late, and end, where it takes longer than the time-out.
+        *topic* is one that it knows. Raise aiokafka's error, and end, since that may concern
+        more than this record; raise Late, and end, where it takes longer than the time-out.
         """
+        places = self._places[topic]
         started = self._loop.time()
         try:
-            sent = await self._send(topic, value, key, None, None, headers)
-        except BaseException:
-            self.ended = self.ended or self._is_dead()
-            raise
-        self._waiting[sent] = started
-        if self._timer is None:
-            self._look_later()
-        try:
-            await sent
+            # Half the price of aiokafka's `send`, which looks up for each record what we know.
+            sent = await self._add(
+                self._partitioner(key, places.every, places.available),
+                key,
+                value,
+                self._timeout_seconds,
+                None,
+                headers,
+            )
+            self._waiting[sent] = started
+            if self._timer is None:
+                self._look_later()
+            try:
+                await sent
+            finally:
+                del self._waiting[sent]
         except Exception:
             self.ended = True
             raise
-        finally:
-            del self._waiting[sent]
 
     async def send_alone(
-        self,
-        topic: str,
-        partition: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
         """Return when the brokers have the record, in a batch of its own; otherwise as `send`.
 
         This way also takes a record with neither key nor value.
         """
+        places = self._places[topic]
+        partition = self._partitioner(key, places.every, places.available).partition
         batch = self._producer.create_batch()
         batch.append(timestamp=None, key=key, value=value, headers=headers)
         batch.close()
@@ -112,10 +144,6 @@ class Session:
         except Exception:
             self.ended = True
             raise
-
-    def partitions(self, topic: str) -> list[int]:
-        """Return the numbers of *topic*'s partitions, none if they are not known."""
-        return sorted(self._cluster.partitions_for_topic(topic) or ())
 
     async def close(self, *, flush_seconds: float = 0.0) -> None:
         """Wait so long for what is under way, then give the rest up and disconnect.
@@ -164,8 +192,19 @@ class Session:
 
         sender._send_produce_req = tracked
 
-    def _is_dead(self) -> bool:
-        return self._producer._message_accumulator._exception is not None
+    def _found(self, topic: str) -> bool:
+        """Whether aiokafka knows *topic*, and we now as well, until it learns something new."""
+        from aiokafka import TopicPartition
+
+        numbers = self._cluster.partitions_for_topic(topic)
+        if not numbers:
+            return False
+        available = self._cluster.available_partitions_for_topic(topic)
+        self._places[topic] = _Places(
+            every=[TopicPartition(topic, number) for number in sorted(numbers)],
+            available=[TopicPartition(topic, number) for number in sorted(available)],
+        )
+        return True
 
     def _look_later(self) -> None:
         self._timer = self._loop.call_later(self._timeout_seconds / LOOKS, self._look)
