@@ -56,6 +56,8 @@ class FakeConsumer:
         self.assignments: Assignments | None = None
         self.owned: dict[Partition, int] = {}
         self.outages: list[str] = []  # what the next calls of `commit` meet
+        self.broken = 0  # how often `fetch` raises, and passes what it has read over
+        self.group_errors: list[Exception] = []  # what the next calls of `check` meet
         self.down = 0  # how often `start` meets no broker
         self.started = asyncio.Event()
         self.stopped = False
@@ -92,6 +94,9 @@ class FakeConsumer:
             if found or position < cluster.ends[partition]:
                 whole = len(found) < max_records
                 self.owned[partition] = cluster.ends[partition] if whole else found[-1].offset + 1
+                if self.broken:
+                    self.broken -= 1
+                    raise Unavailable(f"{partition}: Invalid CRC")
                 return found
             async with cluster.changed:
                 await cluster.changed.wait()
@@ -113,6 +118,8 @@ class FakeConsumer:
         return self.cluster.first[partition], self.cluster.ends[partition]
 
     def seek(self, partition: Partition, offset: int) -> None:
+        if partition not in self.owned:
+            raise Fenced(f"{partition} is not ours")
         self.owned[partition] = offset
 
     async def position(self, partition: Partition) -> int:
@@ -122,6 +129,10 @@ class FakeConsumer:
 
     def end(self, partition: Partition) -> int | None:
         return self.cluster.ends.get(partition)
+
+    def check(self) -> None:
+        if self.group_errors:
+            raise self.group_errors.pop(0)
 
     async def ping(self) -> None:
         return None

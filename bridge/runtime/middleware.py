@@ -228,7 +228,10 @@ def handler(
         step = tell_failures(step, error_events, name, events, complaints)
     if debug:
         step = told(step, name, clock)
-    return join(observe(step, events, complaints))
+    observed = observe(step, events, complaints)
+    # Such a source never has one delivery twice. Two records of one event are two deliveries,
+    # and the second, waiting in its key for the first, must not be what the first waits for.
+    return join(observed) if hold_after_refusals is None else observed
 
 
 def told(step: Step, pipeline: str, clock: Clock) -> Step:

@@ -132,7 +132,7 @@ class KafkaSource:
             isolation_level=options.isolation_level,
         )
         self._partitions: dict[Partition, Assigned] = {}
-        self._settled = 0
+        self._answered = 0
         self._commit_now = asyncio.Event()
         self._committing = asyncio.Lock()
         deliveries.limit = options.max_in_flight
@@ -252,12 +252,22 @@ class KafkaSource:
                 await self._out_of_range(partition, error)
             except Unavailable as error:
                 self._complaints.of("unavailable", error)
+                self._read_again(partition)
                 await self._clock.sleep(self._jittered(pause))
                 pause = min(pause * 2, self._options.hold_max_seconds)
             else:
                 pause = self._options.hold_initial_seconds
                 for record in records:
                     self._take(partition, record)
+
+    def _read_again(self, partition: Assigned) -> None:
+        """Have the next fetch begin at the first record that was not taken.
+
+        A client that could not read one (a broken batch, say) may have passed others over.
+        """
+        if partition.started:
+            with suppress(Unavailable):  # not ours any more: whoever has it begins at the commit
+                self._consumer.seek(partition.at, partition.offsets.next)
 
     async def _start(self, partition: Assigned) -> None:
         """Begin where the group left off; where it never was, commit where it begins."""
@@ -304,7 +314,8 @@ class KafkaSource:
         if task.cancelled() or task.exception() is not None:
             self._deliveries.given_back()
             return
-        self._settled += 1
+        # What was filtered or refused says nothing of the model: it may hang for all the others.
+        self._answered += place.response is not None
         self._deliveries.settled()
         place.leave()
         partition.settle(offset)
@@ -317,7 +328,7 @@ class KafkaSource:
         pause, strikes = options.hold_initial_seconds, 0
         while True:
             place.attempts += 1
-            settled_before = self._settled
+            answered_before = self._answered
             try:
                 if options.serial:
                     await place.turn()
@@ -326,9 +337,10 @@ class KafkaSource:
                 failure = error
             else:
                 return
-            if isinstance(failure, DeadlineExceeded) and self._settled > settled_before:
+            if isinstance(failure, DeadlineExceeded) and self._answered > answered_before:
                 strikes += 1
-                if strikes == options.max_attempts:
+                # Where nothing is refused for good, it is asked about again until it is answered.
+                if strikes == options.max_attempts and options.on_dead_letter == "settle":
                     text = f"{failure}, {strikes} times, while others were answered"
                     event = Invalid.of_event(event, Rejected(text))
                     continue
@@ -385,6 +397,10 @@ class KafkaSource:
                 pass
             self._commit_now.clear()
             await self._commit(list(self._partitions.values()))
+            try:
+                self._consumer.check()
+            except Unavailable as error:
+                self._complaints.of("group", error)
 
     async def _commit(self, partitions: Sequence[Assigned]) -> None:
         """Tell the group what is settled of *partitions*; what cannot be told is told later."""

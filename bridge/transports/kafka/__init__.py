@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.transports.kafka.port import (
     Assignments,
     Consumer,
+    Ended,
     Fenced,
     OutOfRange,
     Partition,
@@ -15,6 +16,7 @@ from bridge.transports.kafka.port import (
 __all__ = [
     "Assignments",
     "Consumer",
+    "Ended",
     "Fenced",
     "OutOfRange",
     "Partition",

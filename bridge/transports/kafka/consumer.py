@@ -16,7 +16,7 @@ from bridge.config.kafka import KafkaClientOptions
 from bridge.core.errors import Unavailable
 from bridge.core.event import Record
 from bridge.transports.kafka.client import brokers, connection, in_words
-from bridge.transports.kafka.port import Assignments, Fenced, OutOfRange, Partition
+from bridge.transports.kafka.port import Assignments, Ended, Fenced, OutOfRange, Partition
 
 log = structlog.get_logger()
 
@@ -149,8 +149,13 @@ class KafkaConsumer:
         return first[key], end[key]
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Have the next fetch begin at *offset*."""
-        self._joined().seek(_key(partition), offset)
+        """Have the next fetch begin at *offset*; see `Consumer`."""
+        from aiokafka.errors import IllegalStateError
+
+        try:
+            self._joined().seek(_key(partition), offset)
+        except IllegalStateError as error:
+            raise Fenced(f"{self._who}: {partition}: {in_words(error)}") from error
 
     async def position(self, partition: Partition) -> int:
         """Return where the next fetch begins; see `Consumer`."""
@@ -169,6 +174,25 @@ class KafkaConsumer:
             return None
         found: int | None = consumer.highwater(key)
         return found
+
+    def check(self) -> None:
+        """Return if this member is in the group or tries to be; see `Consumer`.
+
+        aiokafka tells errors of the group to whoever fetches, and waits until somebody has
+        heard of them: without partitions nobody fetches, and nobody would.
+        """
+        from aiokafka.errors import KafkaError
+
+        consumer = self._consumer
+        if consumer is None:
+            return
+        for task in (consumer._coordinator._coordination_task, consumer._fetcher._fetch_task):
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                raise Ended(f"{self._who}: {in_words(task.exception())}") from task.exception()
+        try:
+            consumer._coordinator.check_errors()
+        except KafkaError as error:
+            raise Unavailable(f"{self._who}: group: {in_words(error)}") from error
 
     async def ping(self) -> None:
         """Return if a broker answers and has the topics; see `Consumer`."""

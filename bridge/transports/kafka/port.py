@@ -28,6 +28,12 @@ class OutOfRange(BridgeError):
     reason = "out_of_range"
 
 
+class Ended(BridgeError):
+    """The client has met what it did not expect and does nothing any more."""
+
+    reason = "ended"
+
+
 class Fenced(Unavailable):
     """The group has moved on: what this member wanted to commit is somebody else's now."""
 
@@ -84,7 +90,10 @@ class Consumer(Protocol):
         ...
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Have the next fetch begin at *offset*."""
+        """Have the next fetch begin at *offset*.
+
+        Raise Fenced where *partition* is not this member's.
+        """
         ...
 
     async def position(self, partition: Partition) -> int:
@@ -96,6 +105,14 @@ class Consumer(Protocol):
 
     def end(self, partition: Partition) -> int | None:
         """Return the offset after the last record there is, as of the last fetch."""
+        ...
+
+    def check(self) -> None:
+        """Return if this member is in the group or tries to be.
+
+        Raise Unavailable, once, where the group did not let it in: it tries again after that.
+        Raise Ended where it does not try any more.
+        """
         ...
 
     async def ping(self) -> None:

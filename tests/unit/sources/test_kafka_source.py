@@ -9,13 +9,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.core.errors import DeadlineExceeded, EventError, Unavailable
 from bridge.core.event import Event, Invalid
-from bridge.observe.ledger import Deliveries
+from bridge.observe.ledger import Deliveries, Events
+from bridge.runtime.middleware import handler
+from bridge.runtime.pipeline import Outcome, Quiet
 from bridge.sources.kafka import KafkaSource, KafkaSourceOptions
-from bridge.transports.kafka.port import OutOfRange, Partition
-from tests.fakes import FakeClock
+from bridge.transports.kafka.port import Ended, OutOfRange, Partition
+from tests.fakes import FakeClock, FakeSink
 from tests.fakes_kafka import FakeCluster, FakeConsumer, event_headers
 
 P0, P1 = Partition("in", 0), Partition("in", 1)
@@ -30,6 +33,7 @@ class Handled:
         self.gates: dict[str, asyncio.Event] = {}
         self.failures: dict[str, list[Exception]] = {}
         self.invalid: list[Invalid] = []
+        self.filtered: set[str] = set()
         self._changed = asyncio.Condition()
 
     async def __call__(self, event: Event) -> None:
@@ -47,6 +51,8 @@ class Handled:
 
     async def _out(self, event: Event) -> None:
         assert event.origin.delivery is not None
+        if not isinstance(event, Invalid) and event.id not in self.filtered:
+            event.origin.delivery.response = event
         await event.origin.delivery.turn()
         await self._note(self.let_out, event.id)
 
@@ -284,6 +290,137 @@ async def test_an_event_that_alone_runs_out_of_time_is_refused_in_the_end() -> N
 
     assert ["a"] == [event.id for event in rig.handled.invalid]
     assert "3 times, while others were answered" in str(rig.handled.invalid[0].error)
+
+
+@pytest.mark.parametrize("others", ["filtered", "no event"])
+async def test_what_no_model_is_asked_about_is_no_sign_that_it_answers(others: str) -> None:
+    """A hung model stays an outage while filtered events and bad records pass."""
+    async with running(max_attempts=2, decode="cloudevents") as rig:
+        rig.handled.failures["a"] = [DeadlineExceeded("not done within 30 s") for _ in range(9)]
+        handle = rig.handled.__call__
+        count = 0
+
+        async def with_neighbours(event: Event) -> None:
+            nonlocal count
+            if event.id == "a":
+                count += 1
+                if others == "filtered":
+                    rig.handled.filtered.add(f"b{count}")
+                    await rig.put(f"b{count}", keys="b")
+                else:
+                    await rig.cluster.put(P0, b"nonsense", key=b"b")
+                while rig.deliveries.settled_total < count:
+                    await asyncio.sleep(0)
+            await handle(event)
+
+        rig.source._handle = with_neighbours
+        await rig.put("a", keys="a")
+        await rig.handled.until(lambda: "a" in rig.handled.let_out)
+
+    assert "a" not in [event.id for event in rig.handled.invalid]
+
+
+async def test_an_event_that_is_to_be_held_is_never_refused_for_its_time() -> None:
+    """`on_dead_letter: hold` has nobody to take it: the model is asked until it answers."""
+    async with running(max_attempts=2, on_dead_letter="hold") as rig:
+        rig.handled.failures["a"] = [DeadlineExceeded("not done within 30 s") for _ in range(9)]
+        handle = rig.handled.__call__
+        count = 0
+
+        async def with_neighbours(event: Event) -> None:
+            nonlocal count
+            if event.id == "a":
+                count += 1
+                await rig.put(f"b{count}", keys="b")
+                while rig.deliveries.settled_total < count:
+                    await asyncio.sleep(0)
+            await handle(event)
+
+        rig.source._handle = with_neighbours
+        await rig.put("a", keys="a")
+        await rig.handled.until(lambda: "a" in rig.handled.let_out)
+
+    assert [] == rig.handled.invalid
+
+
+async def test_the_same_event_twice_in_a_key_survives_an_outage() -> None:
+    """A producer's own duplicate neither waits for the first one for ever, nor keeps it waiting."""
+    clock, events, letters = FakeClock(), Events(), FakeSink()
+    outages = [Unavailable("model down") for _ in range(5)]
+    sink = FakeSink()
+
+    async def pipeline(event: Event) -> Outcome:
+        await asyncio.sleep(0)
+        if outages:
+            raise outages.pop()
+        assert event.origin.delivery is not None
+        event.origin.delivery.response = event
+        await event.origin.delivery.turn()
+        await sink.send(event)
+        return Quiet.PUBLISHED
+
+    async with running() as rig:
+        rig.source._handle = handler(
+            pipeline,
+            name="test",
+            events=events,
+            dead_letter_sink=letters,
+            deadline_seconds=30,
+            clock=clock,
+            hold_after_refusals=0,
+        )
+        await rig.put("a", "a", "a", "b", keys="kkkk")
+
+        async with asyncio.timeout(5):
+            while rig.deliveries.settled_total < 4:
+                await asyncio.sleep(0)
+
+    assert ["a", "a", "a", "b"] == [event.id for event in sink.events]
+
+
+async def test_what_a_failed_fetch_has_passed_over_is_read_again() -> None:
+    """Neither lost nor committed: a client may have moved on when it raised."""
+    consumer = FakeConsumer(FakeCluster(P0))
+    consumer.broken = 2
+
+    async with running(consumer=consumer, commit_interval_seconds=0.001) as rig:
+        await rig.put("a", "b")
+        await rig.handled.until(lambda: rig.handled.let_out == ["a", "b"])
+
+        await rig.committed(2)
+
+    assert 2 == rig.deliveries.settled_total
+
+
+async def test_a_group_that_lets_nobody_in_is_told_of_without_any_partition() -> None:
+    """The source goes on trying: somebody may allow it."""
+    rig = Rig(FakeConsumer(FakeCluster(P0)), commit_interval_seconds=0.001)
+    rig.consumer.group_errors = [Unavailable("not authorized")] * 2
+    task = asyncio.create_task(rig.source.run(rig.handled, rig.stop))
+
+    with capture_logs() as told:
+        async with asyncio.timeout(5):
+            while rig.consumer.group_errors:
+                await asyncio.sleep(0.001)
+    await rig.consumer.assign(P0)
+    await rig.put("a")
+    await rig.handled.until(lambda: rig.handled.let_out == ["a"])
+    rig.stop.set()
+    await task
+
+    assert ["not authorized"] == [line["error"] for line in told if line["event"] == "refused"]
+
+
+async def test_a_client_that_has_given_up_ends_the_source() -> None:
+    """Whoever restarts the process gives it another; waiting for it would be for ever."""
+    rig = Rig(FakeConsumer(FakeCluster(P0)), commit_interval_seconds=0.001)
+    rig.consumer.group_errors = [Ended("unexpected error")]
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(5):
+            await rig.source.run(rig.handled, rig.stop)
+
+    assert caught.group_contains(Ended, match="unexpected error")
 
 
 async def test_when_nobody_is_answered_in_time_it_is_an_outage_for_all() -> None:
