@@ -311,6 +311,7 @@ class KafkaSource:
     ) -> None:
         """Book what became of an event. Also of a task that was cancelled before it began."""
         partition.ended(place)
+        place.response = None  # whose origin is this place: only the collector would free both
         if task.cancelled() or task.exception() is not None:
             self._deliveries.given_back()
             return
