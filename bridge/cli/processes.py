@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,13 +25,17 @@ STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One `bridge` command that runs, and the port it answers on."""
+    """One command that runs, and the port it answers on.
+
+    *disposable*: nothing of it is kept, so at the end, after the others, it is just killed.
+    """
 
     name: str
     port: int
     log: Path
     out: Path
     running: subprocess.Popen[bytes]
+    disposable: bool = False
 
     def output(self) -> str:
         """Return what it has printed so far."""
@@ -38,8 +43,16 @@ class Process:
 
     def wait_until_ready(self, seconds: float) -> None:
         """Return once it answers `/healthz`; raise BridgeError with its log if it never does."""
+        self.wait_until(lambda: _answers(self.port), seconds)
+
+    def wait_until_listening(self, seconds: float) -> None:
+        """Return once somebody listens on its port; otherwise as `wait_until_ready`."""
+        self.wait_until(lambda: _listens(self.port), seconds)
+
+    def wait_until(self, true: Callable[[], bool], seconds: float) -> None:
+        """Return once *true* says so; otherwise as `wait_until_ready`."""
         deadline = time.monotonic() + seconds
-        while not _answers(self.port):
+        while not true():
             status = self.running.poll()
             if status is not None or time.monotonic() > deadline:
                 end = "did not answer in time" if status is None else f"ended with {status}"
@@ -53,6 +66,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._processes: dict[str, Process] = {}
+        self._thrown_away: list[Path] = []
         self.folder = Path()
 
     def __enter__(self) -> Self:
@@ -66,14 +80,16 @@ class Processes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for process in reversed(self._processes.values()):
+        lasting = [process for process in self if not process.disposable]
+        for process in reversed(lasting):
             process.running.send_signal(signal.SIGTERM)
-        for process in reversed(self._processes.values()):
-            try:
-                process.running.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.running.kill()
-                process.running.wait()
+        for process in reversed(lasting):
+            _wait(process.running)
+        for process in self:
+            process.running.kill()
+            process.running.wait()
+        for folder in self._thrown_away:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._processes.values())
@@ -85,6 +101,16 @@ class Processes:
         """Return the names of those that run no more."""
         return [process.name for process in self if process.running.poll() is not None]
 
+    def throw_away(self, folder: Path) -> None:
+        """Remove *folder* when all have ended."""
+        self._thrown_away.append(folder)
+
+    def stop(self, name: str) -> None:
+        """Return when *name* has drained and ended."""
+        process = self._processes.pop(name)
+        process.running.send_signal(signal.SIGTERM)
+        _wait(process.running)
+
     def start(
         self,
         name: str,
@@ -94,18 +120,32 @@ class Processes:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Start `bridge` with *command*; its output and its log go to files."""
+        self.start_program(name, [sys.executable, "-m", "bridge", *command], port, environ=environ)
+
+    def start_program(
+        self,
+        name: str,
+        program: Sequence[str],
+        port: int,
+        *,
+        environ: Mapping[str, str] | None = None,
+        disposable: bool = False,
+    ) -> None:
+        """Start *program*, as `start` does."""
         stem = name.replace(" ", "-")
         out, log = self.folder / f"{stem}.out", self.folder / f"{stem}.log"
         with out.open("wb") as stdout, log.open("wb") as stderr:
             running = subprocess.Popen(  # noqa: S603  # our own command
-                [sys.executable, "-m", "bridge", *command],
+                program,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509  # no thread is running yet
             )
-        self._processes[name] = Process(name=name, port=port, log=log, out=out, running=running)
+        self._processes[name] = Process(
+            name=name, port=port, log=log, out=out, running=running, disposable=disposable
+        )
 
 
 def free_port(first: int = 0) -> int:
@@ -137,6 +177,22 @@ def _answers(port: int) -> bool:
         if status != 404:
             return False
     return False
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait(running: subprocess.Popen[bytes]) -> None:
+    try:
+        running.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
 
 
 def _interrupt(*_: object) -> None:

@@ -8,21 +8,20 @@ there or its registry cannot be reached.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from bridge.cli.fetched import jars, java
 from tests.services.cache import Missing, cached, content_of
+
+__all__ = ["go_build", "jars", "java", "venv"]
 
 #: Longest a build may take: the first one fetches all there is to fetch, on a slow line.
 BUILD_SECONDS = 1800.0
 
 _PYTHON = "3.11"
-
-#: The oldest Java that runs what is fetched.
-_JAVA = 17
 
 
 def go_build(folder: Path) -> Path:
@@ -65,32 +64,6 @@ def venv(name: str, requirements: tuple[str, ...]) -> Path:
     return cached(name, "\n".join((base, *requirements)).encode(), make) / "bin" / "python"
 
 
-def jars(name: str, pom: Path) -> Path:
-    """Return the folder of the jars that *pom* names, and of all that those need."""
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise Missing(f"no mvn command to fetch the jars of {name} with")
-
-    def make(made: Path) -> None:
-        shutil.copy(pom, made / "pom.xml")
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"]
-        done = _run([maven, "-B", "-q", *goal], made, dict(os.environ))
-        if done.returncode != 0:
-            raise Missing(f"jars of {name} cannot be fetched: {_first(done, '[ERROR]')}")
-
-    return cached(name, pom.read_bytes(), make) / "jars"
-
-
-def java() -> str:
-    """Return a java command that is new enough."""
-    found = shutil.which("java")
-    told = _run([found, "-version"], Path.cwd(), dict(os.environ)).stdout if found else ""
-    version = re.search(r'version "(\d+)', told)
-    if found is None or version is None or int(version[1]) < _JAVA:
-        raise Missing(f"no java from {_JAVA} up" + (f", only {version[1]}" if version else ""))
-    return found
-
-
 def _base_python() -> str:
     """Return a Python of the version that the pinned packages are known to run on."""
     if sys.version_info[:2] == (3, 11):
@@ -125,12 +98,6 @@ def _run(
         timeout=BUILD_SECONDS,
         check=False,
     )
-
-
-def _first(done: subprocess.CompletedProcess[str], mark: str) -> str:
-    """Return the first line that holds *mark*, from there on: colours may come before it."""
-    found = (line[line.index(mark) :] for line in done.stdout.splitlines() if mark in line)
-    return next(found, _last(done))
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
