@@ -76,6 +76,7 @@ class LedgerCollector(Collector):
         """Yield every metric as it is at this moment."""
         yield from self._events()
         yield from self._deliveries()
+        yield from self._partitions()
         yield from self._steps()
         yield self._components()
         balanced = GaugeMetricFamily("bridge_ledger_balanced", "Whether both sides are equal.")
@@ -151,6 +152,36 @@ class LedgerCollector(Collector):
             for status, count in deliveries.turned_away.items():
                 turned_away.add_metric([name, str(status)], count)
         return iter((taken, ended, refusals, turned_away, open_, limit))
+
+    def _partitions(self) -> Iterator[Metric]:
+        labels = ["source", "topic", "partition"]
+        committed = GaugeMetricFamily(
+            "bridge_kafka_committed_offset", "The next offset to be settled.", labels=labels
+        )
+        end = GaugeMetricFamily(
+            "bridge_kafka_end_offset", "The offset after the last record.", labels=labels
+        )
+        lag = GaugeMetricFamily(
+            "bridge_kafka_lag_records", "How far committed is behind the end.", labels=labels
+        )
+        held = GaugeMetricFamily(
+            "bridge_kafka_held_events", "Events that wait for another try.", labels=labels
+        )
+        oldest = GaugeMetricFamily(
+            "bridge_kafka_oldest_unsettled_seconds",
+            "How long the oldest record that is not settled has been here.",
+            labels=labels,
+        )
+        for name, deliveries in self._ledger.sources.items():
+            for facts in deliveries.partitions():
+                where = [name, facts.topic, str(facts.partition)]
+                committed.add_metric(where, facts.committed)
+                held.add_metric(where, facts.held)
+                oldest.add_metric(where, facts.oldest_seconds)
+                if facts.end is not None:
+                    end.add_metric(where, facts.end)
+                    lag.add_metric(where, max(0, facts.end - facts.committed))
+        return iter((committed, end, lag, held, oldest))
 
     def _steps(self) -> Iterator[Metric]:
         seconds = HistogramMetricFamily(

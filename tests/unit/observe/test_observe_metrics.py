@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from bridge.observe.ledger import STEP_BOUNDS_SECONDS, Ledger
+from bridge.observe.ledger import STEP_BOUNDS_SECONDS, Ledger, PartitionFacts
 from bridge.observe.metrics import registry, render
 
 
@@ -128,6 +128,49 @@ def test_a_reason_is_there_before_the_first_refusal(ledger):
 
     assert 0 == found[pipeline("bridge_refusals_total", outcome="failed", reason="unavailable")]
     assert 0 == found[source("bridge_deliveries_refused_total", reason="error")]
+
+
+def test_partitions_are_told_as_they_are_now(ledger):
+    """Each that a source has at this moment is there; an end that nobody knows is left out."""
+    now = [
+        PartitionFacts(topic="in", partition=0, committed=90, end=100, held=2, oldest_seconds=1.5),
+        PartitionFacts(topic="in", partition=1, committed=5, end=None, held=0, oldest_seconds=0.0),
+    ]
+    ledger.source("http").partitions = lambda: now
+    own = registry(ledger)
+
+    before = samples(render(own)[1].decode())
+    now[:] = now[1:]
+    after = samples(render(own)[1].decode())
+
+    first = {"topic": "in", "partition": "0"}
+    assert {
+        "committed_offset": 90,
+        "end_offset": 100,
+        "lag_records": 10,
+        "held_events": 2,
+        "oldest_unsettled_seconds": 1.5,
+    } == {
+        name: before[source(f"bridge_kafka_{name}", **first)]
+        for name in (
+            *("committed_offset", "end_offset", "lag_records"),
+            *("held_events", "oldest_unsettled_seconds"),
+        )
+    }
+    second = source("bridge_kafka_lag_records", topic="in", partition="1")
+    assert second not in before
+    assert 5 == after[source("bridge_kafka_committed_offset", topic="in", partition="1")]
+    assert source("bridge_kafka_committed_offset", **first) not in after
+
+
+def test_a_log_that_was_cut_has_no_lag(ledger):
+    """An end before what is committed, as after a topic was made anew, is no negative lag."""
+    cut = PartitionFacts(topic="in", partition=0, committed=9, end=3, held=0, oldest_seconds=0.0)
+    ledger.source("http").partitions = lambda: [cut]
+
+    found = samples(render(registry(ledger))[1].decode())
+
+    assert 0 == found[source("bridge_kafka_lag_records", topic="in", partition="0")]
 
 
 def test_an_imbalance_is_exported(ledger):
