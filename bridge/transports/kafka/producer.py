@@ -31,6 +31,9 @@ BATCH_BYTES = 128 * 1024
 #: How long a topic is looked for that is not there.
 TOPIC_SECONDS = 5.0
 
+#: How often a record is sent that was refused because of others, each time in a smaller batch.
+MAX_TRIES = 24
+
 #: How long other records may take that are under way where one has failed, and on leaving.
 FLUSH_SECONDS = 3.0
 
@@ -71,24 +74,32 @@ class KafkaProducer:
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
         """Return when every replica in sync has the record; see `Producer`."""
-        session = self._session
-        if session is None or session.ended or not session.knows(topic):
-            session = await self._ready(topic)
-        size = session.size(key, value, headers)
-        if size > self._max_record_bytes:
-            raise self._too_large(size)
-        if key is None and value is None:
-            await self._send_alone(topic, key, value, headers, size)
-            return
-        try:
-            await session.send(topic, key, value, headers)
-        except session.errors as error:
-            self._end(session, flush=not isinstance(error, Late))
-            if not self._may_be_its_batch(error, session, size):
-                raise self._ours(error, topic, size) from error
-        else:
-            return
-        await self._send_alone(topic, key, value, headers, size)
+        if type(headers) is not list:  # aiokafka wants that very type
+            headers = list(headers)
+        alone = False
+        for _ in range(MAX_TRIES):
+            session = self._session
+            if session is None or session.ended or not session.knows(topic):
+                session = await self._ready(topic)
+            size = session.size(key, value, headers)
+            if size > self._max_record_bytes:
+                raise TooLarge(
+                    f"{self._who}: the record has {size} bytes: "
+                    f"expected at most {self._max_record_bytes} (max_record_bytes)"
+                )
+            try:
+                if not alone:
+                    await session.send(topic, key, value, headers)
+                else:
+                    await session.send_alone(topic, key, value, headers)
+            except session.errors as error:
+                self._end(session, flush=not isinstance(error, Late))
+                if alone or not self._may_be_its_batch(error, session, size):
+                    raise self._ours(error, topic, size) from error
+                alone = _is_refusal(error)
+            else:
+                return
+        raise Unavailable(f"{self._who}: topic '{topic}': {MAX_TRIES} batches were refused")
 
     async def close(self) -> None:
         """Wait a moment for what is under way, give up the rest and disconnect."""
@@ -107,17 +118,6 @@ class KafkaProducer:
 
         await ping(self._options, (topic,))
 
-    async def _send_alone(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, size: int
-    ) -> None:
-        """Write a record in a batch of its own: what is refused then is refused for itself."""
-        session = await self._ready(topic)
-        try:
-            await session.send_alone(topic, key, value, headers)
-        except session.errors as error:
-            self._end(session, flush=not isinstance(error, Late))
-            raise self._ours(error, topic, size) from error
-
     async def _ready(self, topic: str) -> Session:
         """Return a session that can write to *topic*; raise Unavailable where there is none."""
         while True:
@@ -133,11 +133,15 @@ class KafkaProducer:
 
     async def _begun(self) -> Session:
         """Return the session that all who wait now share."""
-        if self._beginning is None:
-            self._beginning = asyncio.create_task(self._begin())
-            self._beginning.add_done_callback(_looked_at)
+        beginning = self._beginning
+        if beginning is None:
+            beginning = self._beginning = asyncio.create_task(self._begin())
+            beginning.add_done_callback(_looked_at)
         # Who is cancelled here must not take the others' session with him.
-        return await asyncio.shield(self._beginning)
+        await asyncio.wait([beginning])
+        if beginning.cancelled():
+            raise Unavailable(f"{self._who}: given up at the end")
+        return beginning.result()
 
     async def _begin(self) -> Session:
         from aiokafka.errors import KafkaError
@@ -210,8 +214,6 @@ class KafkaProducer:
 
     def _ours(self, error: BaseException, topic: str, size: int) -> BridgeError:
         """Return what *error* of aiokafka means for a record of *size* bytes."""
-        from aiokafka.errors import ProducerClosed
-
         from bridge.transports.kafka.refusals import FINAL, TOO_LARGE
 
         where = f"{self._who}: topic '{topic}'"
@@ -221,17 +223,16 @@ class KafkaProducer:
             return TooLarge(
                 f"{where}: the record has {size} bytes: larger than the topic's max.message.bytes"
             )
-        if isinstance(error, ProducerClosed):
-            return Unavailable(f"{where}: given up with a record that failed, or at the end")
         if isinstance(error, FINAL):
             return Rejected(f"{where}: {in_words(error)}")
         return Unavailable(f"{where}: {in_words(error)}")
 
-    def _too_large(self, size: int) -> TooLarge:
-        return TooLarge(
-            f"{self._who}: the record has {size} bytes: "
-            f"expected at most {self._max_record_bytes} (max_record_bytes)"
-        )
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether *error* is about what a record holds."""
+    from bridge.transports.kafka.refusals import FINAL
+
+    return isinstance(error, FINAL)
 
 
 def _looked_at(task: asyncio.Task[Session]) -> None:

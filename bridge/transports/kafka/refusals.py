@@ -9,8 +9,9 @@ class InvalidRecord(errors.BrokerResponseError):  # type: ignore[misc]  # aiokaf
     """What a topic does not take, such as no key where it is compacted; aiokafka has no name."""
 
     errno = 87
-    message = "INVALID_RECORD"
-    description = "The broker refused the record: a compacted topic, for one, wants a key."
+
+    def __str__(self) -> str:
+        return "INVALID_RECORD: a compacted topic, for one, takes none without a key"
 
 
 errors.kafka_errors[InvalidRecord.errno] = InvalidRecord
@@ -36,6 +37,7 @@ NEVER_WRITTEN: tuple[type[Exception], ...] = (
     errors.InvalidTimestampError,
     errors.InvalidProducerEpoch,
     errors.OutOfOrderSequenceNumber,
+    errors.ProducerClosed,  # before it was in a batch
     errors.ProducerFenced,
     errors.UnknownProducerId,
 )

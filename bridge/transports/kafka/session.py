@@ -65,6 +65,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[asyncio.Future[Any], float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._alone = asyncio.Lock()  # aiokafka's queue for batches starves who waits in it
         self._requests: dict[asyncio.Task[Any], None] = {}
         self._track_requests()
         #: How large a record is, not packed, as brokers and aiokafka count.
@@ -126,17 +127,14 @@ class Session:
     async def send_alone(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> None:
-        """Return when the brokers have the record, in a batch of its own; otherwise as `send`.
-
-        This way also takes a record with neither key nor value.
-        """
+        """Return when the brokers have the record, in a batch of its own; otherwise as `send`."""
         places = self._places[topic]
         partition = self._partitioner(key, places.every, places.available).partition
         batch = self._producer.create_batch()
         batch.append(timestamp=None, key=key, value=value, headers=headers)
         batch.close()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with self._alone, asyncio.timeout(self._timeout_seconds):
                 await (await self._producer.send_batch(batch, topic, partition=partition))
         except TimeoutError as error:
             self.ended = True
@@ -148,10 +146,11 @@ class Session:
     async def close(self, *, flush_seconds: float = 0.0) -> None:
         """Wait so long for what is under way, then give the rest up and disconnect.
 
-        Who waits for a record that is given up is told with `ProducerClosed`. Nothing is sent
-        any more when it returns.
+        Who waits for a record that is given up is told so; it may be written nevertheless, but
+        nothing is sent any more when this returns.
         """
         self.ended = True
+        self._producer._message_accumulator._closed = True
         if flush_seconds and self._waiting:
             await asyncio.wait(list(self._waiting), timeout=flush_seconds)
         await self._silence()
@@ -162,8 +161,6 @@ class Session:
 
     async def _silence(self) -> None:
         """End aiokafka's own tasks, and tell whoever waits for a record."""
-        from aiokafka.errors import ProducerClosed
-
         sender = self._producer._sender.sender_task
         tasks = [*(() if sender is None else (sender,)), *self._requests]
         for task in tasks:
@@ -171,10 +168,11 @@ class Session:
         if tasks:
             await asyncio.wait(tasks)
         accumulator = self._producer._message_accumulator
-        accumulator.fail_all(ProducerClosed())
         for batches in accumulator._batches.values():
             for batch in batches:
-                batch._drain_waiter.exception()  # looked at, so that nothing is logged of it
+                if not batch._drain_waiter.done():  # who waits for room is told `ProducerClosed`
+                    batch._drain_waiter.set_result(None)
+        accumulator.fail_all(_given_up())
 
     def _track_requests(self) -> None:
         """Know the tasks that write batches: aiokafka keeps them where nobody can cancel them."""
@@ -218,3 +216,10 @@ class Session:
                 sent.set_exception(Late())
         if self._waiting:
             self._look_later()
+
+
+def _given_up() -> Exception:
+    from aiokafka.errors import KafkaError
+
+    error: Exception = KafkaError("given up with a record that failed, or at the end")
+    return error
