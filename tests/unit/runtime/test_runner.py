@@ -1,11 +1,12 @@
 """The lifecycle: enter, ready, run, drain, leave."""
 
 import asyncio
+import gc
 
 import pytest
 
 from bridge.core.errors import ConfigError
-from bridge.runtime.runner import Health, Lifecycle, run
+from bridge.runtime.runner import COLLECT_AFTER, Health, Lifecycle, run
 from tests.fakes import FakeClock
 
 
@@ -193,3 +194,21 @@ async def test_everything_that_cannot_be_entered_is_told_at_once():
 
     assert "a: a is missing\nc: c is missing\nd is missing" == str(caught.value)
     assert ["enter b", "leave b"] == story
+
+
+async def test_under_load_the_collector_does_not_look_at_every_event_under_way():
+    """It begins later than Python has it: events are freed without it."""
+    story, stop, health = [], asyncio.Event(), Health()
+    source = Source("source", story)
+    before = gc.get_threshold()
+
+    running = asyncio.create_task(
+        run([], [(source, handle)], stop=stop, health=health, lifecycle=LIFECYCLE, clock=Clock())
+    )
+    await source.running.wait()
+    found = gc.get_threshold()
+    stop.set()
+    await running
+    gc.set_threshold(*before)
+
+    assert COLLECT_AFTER == found[0] > 10_000
