@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,29 @@ def came(record: Record, topic: str = "dead") -> Came:
 
 
 def file_with(
-    folder: Path, bootstrap: str, *, topic: str, dead: str, group: str = "orders", **more: Any
+    folder: Path,
+    bootstrap: str,
+    *,
+    topic: str,
+    dead: str,
+    model: str = "http://127.0.0.1:1",
+    source: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Path:
-    """Write a file whose pipeline `orders` reads *topic* and has its dead letter in *dead*."""
+    """Write a file whose pipeline `orders` reads *topic* and has its dead letter in *dead*.
+
+    Without a *model* there nobody answers. *source* adds to the section of that name.
+    """
     reached = {"bootstrap_servers": bootstrap}
     pipeline = {
-        "source": {"type": "kafka", "topics": [topic], "group_id": group, **reached},
-        "model": {"type": "rest", "protocol": "seldon", "url": "http://127.0.0.1:1"},
+        "source": {
+            "type": "kafka",
+            "topics": [topic],
+            "group_id": f"{topic}.group",
+            **reached,
+            **(source or {}),
+        },
+        "model": {"type": "rest", "protocol": "seldon", "url": model},
         "sinks": [{"type": "log"}],
         "dead_letter": {"type": "kafka", "topic": dead, **reached},
     }

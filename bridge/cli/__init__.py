@@ -19,6 +19,7 @@ from bridge.cli import (
     dead,
     demo,
     display,
+    lag,
     new,
     reference,
     replay,
@@ -51,6 +52,7 @@ app.command("broker")(broker.broker)
 app.command("component")(component.component)
 app.add_typer(dead.dead, name="dead")
 dead.dead.command("replay")(replay.replay)
+app.command("lag")(lag.lag)
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
 app.command("options")(reference.options)

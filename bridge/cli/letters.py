@@ -51,7 +51,15 @@ def print_table(letters: Sequence[Found]) -> None:
                 )
             )
         )
-    _wide().print(table)
+    wide().print(table)
+
+
+def wide() -> Console:
+    """Return what prints tables: as wide as the terminal, or as WIDE where there is none."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def print_counts(topic: str, counts: Counter[str], *, shown: int, strangers: int) -> None:
@@ -172,11 +180,3 @@ def _text(raw: bytes | None) -> str | None:
 
 def _base64(raw: bytes | None) -> str | None:
     return None if raw is None else base64.b64encode(raw).decode()
-
-
-def _wide() -> Console:
-    """Return what prints tables: as wide as the terminal, or as WIDE where there is none."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else WIDE
-    return Console(markup=False, emoji=False, highlight=False, width=width)

@@ -8,11 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.fakes_cli import COMMAND, Ended, bridge
+from tests.fakes_cli import COMMAND, Ended, bridge, serving
+from tests.fakes_kafka import event_headers
 from tests.fakes_letters import file_with, letter
 from tests.services.kafka import Kafka, fresh
 from tests.services.kafka_records import Record
 from tests.services.process import Process
+from tests.services.receiver import Answer, receiving
 
 SECONDS = 60.0
 
@@ -236,3 +238,42 @@ async def test_only_one_replay_at_a_time(kafka: Kafka, tmp_path: Path) -> None:
     assert (1, True) == (second["status"], "another replay is at work" in second["said"]), second
     assert 1 == status  # stopped by a signal: not all is back
     assert len(set(numbers)) == len(numbers)
+
+
+async def test_a_poison_is_not_replayed_for_ever(kafka: Kafka, tmp_path: Path) -> None:
+    """An event that a running bridge refuses again and again is put back as often as allowed."""
+    made = Topics(kafka, tmp_path)
+    await made.create()
+    await kafka.create_topic(f"{made.orders}.out")
+    no = Answer(status=400, headers={"Content-Type": "application/json"}, body=b'{"error": "no"}')
+    async with receiving(no) as model:
+        file_with(
+            tmp_path,
+            kafka.bootstrap,
+            topic=made.orders,
+            dead=made.dead,
+            model=model.url,
+            admin={"host": "127.0.0.1", "port": 0},
+            lifecycle={"shutdown_delay_seconds": 0},
+            log={"format": "console"},
+        )
+        poison = Record(
+            value=b'{"ndarray": [[666]]}',
+            key=b"k",
+            headers=(*event_headers("poison"), ("content-type", b"application/json")),
+        )
+        await kafka.produce(made.orders, poison)
+
+        with serving(tmp_path / "bridge.log", "run", made.file):
+            told = []
+            for letters in (1, 2, 3):
+                await kafka.read(made.dead, at_least=letters, seconds=SECONDS)
+                told.append(await made.replay("--max-redrives", 2))
+
+    assert [1, 1, 0] == [each["put_back"] for each in told], told
+    assert [0, 0, 1] == [each["status"] for each in told], told
+    assert {"max_redrives": 1} == told[-1]["left"]
+    assert [poison.value] * 3 == [each.value for each in await made.back()]
+    assert [None, b"1", b"2"] == [
+        dict(each.headers).get("bridge-redrives") for each in await kafka.read(made.dead)
+    ]
