@@ -87,8 +87,8 @@ def signed(
 class Issuer:
     """An issuer's pages. *keys* can be changed while it runs; *asked* are the paths in order.
 
-    *held*: unset, it keeps every answer back. *status*: of every answer. *token*: what it
-    wants to be shown.
+    *held*: unset, it keeps every answer back. *status*: of every answer. *media_type*: of its
+    keys; it answers 406 to whoever does not accept that, as Kubernetes' API server does.
     """
 
     def __init__(self) -> None:
@@ -99,6 +99,7 @@ class Issuer:
         self.held.set()
         self.arrived = asyncio.Event()
         self.status = 200
+        self.media_type = b"application/json"
         self.url = ""
         self.says: dict[str, Any] = {}
 
@@ -112,7 +113,10 @@ class Issuer:
         if request.path.endswith("/.well-known/openid-configuration"):
             said = {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.says}
             return HttpResponse(200, (), json.dumps(said).encode())
-        return HttpResponse(200, (), jwks(*self.keys))
+        accepted = (request.header(b"accept") or b"*/*").replace(b" ", b"").split(b",")
+        if self.media_type not in accepted and b"*/*" not in accepted:
+            return HttpResponse(406, (), b"406: Not Acceptable")
+        return HttpResponse(200, ((b"content-type", self.media_type),), jwks(*self.keys))
 
     @property
     def fetches(self) -> int:

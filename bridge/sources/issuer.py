@@ -28,6 +28,10 @@ from bridge.transports.http import HttpClient, http_client
 #: Where an issuer says where its keys are (OpenID Connect Discovery 1.0, 4).
 DISCOVERY: Final = "/.well-known/openid-configuration"
 
+#: Keys have a media type of their own (RFC 7517, 8.5.1), and Kubernetes' API server answers
+#: 406 to whoever accepts plain JSON alone.
+ACCEPTED: Final = (b"accept", b"application/json, application/jwk-set+json")
+
 #: The longest answer of an issuer that is read.
 MAX_ANSWER_BYTES: Final = 512 * 1024
 
@@ -187,9 +191,8 @@ class IssuerKeys:
 
     async def _ask(self, client: HttpClient, url: str) -> bytes:
         """Return what *url* answers; raise BridgeError where that is not 200."""
-        headers = ((b"accept", b"application/json"),)
         answer = await client.request(
-            "GET", "", headers, b"", timeout_seconds=self._timeout_seconds
+            "GET", "", (ACCEPTED,), b"", timeout_seconds=self._timeout_seconds
         )
         if answer.status != 200:
             where = url.partition("?")[0]

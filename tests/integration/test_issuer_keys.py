@@ -68,6 +68,15 @@ async def test_keys_can_be_named_without_discovery() -> None:
     assert ("first", ["/keys"]) == (name, issuer.asked)
 
 
+async def test_keys_under_their_own_media_type_are_asked_for() -> None:
+    """Kubernetes serves `application/jwk-set+json` alone: 406 to whoever asks for JSON only."""
+    async with issuing() as issuer, keys_of(issuer.url) as (keys, _):
+        issuer.media_type = b"application/jwk-set+json"
+        name = await found(keys)
+
+    assert "first" == name
+
+
 async def test_a_rotated_key_is_found() -> None:
     """A token of the new key makes us look, and both are good as long as both are there."""
     async with issuing() as issuer, keys_of(issuer.url) as (keys, clock):
