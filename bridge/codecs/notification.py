@@ -52,7 +52,7 @@ def decode(body: bytes) -> list[tuple[dict[str, str], bytes]]:
         if not isinstance(record, dict):
             raise DecodeError(f"member '{where}': expected an object")
         attributes = _attributes(record, where)
-        data = body if len(records) == 1 else orjson.dumps(_one(notification, record))
+        data = body if len(records) == 1 else _dumped(_one(notification, record), where)
         events.append((attributes, data))
     return events
 
@@ -68,23 +68,25 @@ def _attributes(record: Mapping[str, Any], where: str) -> dict[str, str]:
     key = unquote_plus(_text(item, "key", f"{where}.s3.object"), errors="surrogateescape")
     event_name = _text(record, "eventName", where).removeprefix("s3:")
     source = _text(record, "eventSource", where)
+    region = record.get("awsRegion")
+    region = region if isinstance(region, str) else ""
     response = record.get("responseElements")
     response = response if isinstance(response, dict) else {}
-    parts = [
-        part
+    request, node, sequencer = (
+        part if isinstance(part, str) else ""
         for part in (
             response.get("x-amz-request-id"),
             response.get("x-amz-id-2"),
             item.get("sequencer"),
         )
-        if isinstance(part, str) and part
-    ]
-    if not parts:
-        parts = [bucket, key, str(record.get("eventTime", "")), event_name]
+    )
+    parts = [request, node, sequencer]
+    if not (request or sequencer):  # the node's name alone would be every event's
+        parts += [bucket, key, str(record.get("eventTime", "")), event_name]
     attributes = {
         "specversion": "1.0",
-        "id": ".".join(parts),
-        "source": f"{source}.{record.get('awsRegion') or ''}.{bucket}",
+        "id": ".".join(filter(None, parts)),
+        "source": f"{source}.{region}.{bucket}",
         "type": TYPE_PREFIX + event_name,
         "subject": key,
         "datacontenttype": JSON,
@@ -106,6 +108,13 @@ def _one(notification: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str
         if name in found:
             found[name] = record["eventName"]
     return {**found, "Records": [record]}
+
+
+def _dumped(notification: Mapping[str, Any], where: str) -> bytes:
+    try:
+        return orjson.dumps(notification)
+    except orjson.JSONEncodeError as error:  # it reads deeper than it writes
+        raise DecodeError(f"member '{where}': nested too deeply: {error}") from error
 
 
 def _section(record: Mapping[str, Any], path: str, where: str) -> Mapping[str, Any]:
