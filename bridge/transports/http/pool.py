@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from math import inf
 
 from bridge.core.errors import Unavailable
 from bridge.transports.http.client_connection import ClientConnection, TimeIsUp, in_words
@@ -113,10 +114,11 @@ class Pool:
         """Wait in line; return a connection, or None with a place for a new one."""
         waiter: asyncio.Future[ClientConnection | None] = self._loop.create_future()
         self._waiters.append(waiter)
+        timed = _Waiting(waiter, deadline)
+        self._deadlines.add(timed)
         try:
-            async with asyncio.timeout_at(deadline):
-                return await waiter
-        except BaseException as error:
+            return await waiter
+        except BaseException:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 # Given to us while we were leaving: pass it on.
                 given = waiter.result()
@@ -126,9 +128,10 @@ class Pool:
                     self.release(given)
             elif waiter in self._waiters:
                 self._waiters.remove(waiter)
-            if isinstance(error, TimeoutError):
-                raise TimeIsUp from error
             raise
+        finally:
+            self._deadlines.discard(timed)
+            del waiter, timed  # TimeIsUp is in them, and knows that it was raised here
 
     async def _open(self, deadline: float) -> ClientConnection:
         """Return a new connection, in the place that was kept for it."""
@@ -172,3 +175,19 @@ class Pool:
                 waiter.set_result(None)
                 return
         self._places -= 1
+
+
+class _Waiting:
+    """Somebody who waits in line, until *deadline*. A time-out of its own would cost more."""
+
+    __slots__ = ("_waiter", "deadline")
+
+    def __init__(self, waiter: asyncio.Future[ClientConnection | None], deadline: float) -> None:
+        self._waiter = waiter
+        self.deadline = deadline
+
+    def expire(self) -> None:
+        """Tell them."""
+        self.deadline = inf
+        if not self._waiter.done():
+            self._waiter.set_exception(TimeIsUp())
