@@ -4,7 +4,8 @@
             ─▶ read ─▶ parse ─▶ the new value, or, where it cannot be, the old one and a warning
 
 Kubernetes changes a mounted file by swapping the folder that its name points into; any way
-of changing it shows in the inode, the size or the time of change.
+of changing it shows in the inode, the size or the time of change. That time is the inode's
+own (ctime): whoever writes can set the other one, and it does not tell of new permissions.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def mark(file: Path) -> tuple[int, int, int] | None:
         stat = file.stat()
     except OSError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return stat.st_ino, stat.st_size, stat.st_ctime_ns
 
 
 def secret(content: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,37 @@ def test_a_mounted_secret_that_is_swapped_is_read_again(tmp_path: Path) -> None:
     clock.now += LOOK_SECONDS
 
     assert "token-2" == token.value()
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> None:
+    """`cp -p`, rsync and archives set the time of a file; a token often keeps its length."""
+    file, clock = tmp_path / "token", FakeClock()
+    file.write_text("token-1")
+    os.utime(file, (1, 1))
+    token = watched(file, clock)
+
+    file.write_text("token-2")
+    os.utime(file, (1, 1))
+    clock.now += LOOK_SECONDS
+
+    assert "token-2" == token.value()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_be_read_after_all_is_read(tmp_path: Path) -> None:
+    """Put there for its owner alone, then opened to us: its content has not changed since."""
+    file, clock = tmp_path / "token", FakeClock()
+    file.write_text("old")
+    token = watched(file, clock)
+    file.write_text("new one")
+    file.chmod(0)
+    clock.now += LOOK_SECONDS
+    forbidden = token.value()
+
+    file.chmod(0o600)
+    clock.now += LOOK_SECONDS
+
+    assert ("old", "new one") == (forbidden, token.value())
 
 
 def test_the_file_is_looked_at_once_in_a_while(tmp_path: Path) -> None:
