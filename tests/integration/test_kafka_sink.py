@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from bridge.codecs import kafka as codec
 from bridge.codecs import letters
@@ -580,16 +580,48 @@ async def test_a_broker_that_nobody_vouches_for_gets_nothing(kafka: Kafka) -> No
 # Another implementation
 
 
-async def consumed(broker: Kafka, topic: str) -> object:
-    """Return the first record of *topic* as aiokafka gives it to anybody."""
-    consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=broker.bootstrap,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_sdk_reads_what_we_write(kafka: Kafka, mode: str) -> None:
+    """CloudEvents' own Python SDK, its Kafka binding, finds the mode and the same event."""
+    from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
+    from cloudevents.core.formats.json import JSONFormat
+
+    topic = await kafka.create_topic(fresh("sdk"))
+    event = EVENT.replace(partitionkey="k", ext="é")
+    async with sink(kafka, topic, content_mode=mode) as sent:
+        await sent.send(event)
+
+    [record] = await kafka.read(topic)
+    message = KafkaMessage(dict(record.headers), record.key, record.value)
+    read = from_kafka(message, JSONFormat())
+    # Its times end with the microsecond.
+    assert event.replace(time=None) == replace(
+        Event.from_cloudevent(read).replace(time=None), data=EVENT.data
     )
-    try:
-        await consumer.start()
-        return await consumer.getone()
-    finally:
-        await consumer.stop()
+    assert {"n": 1.0} == read.get_data()
+    assert "2026-11-21T09:50:59.168429+01:00" == read.get_time().isoformat()
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_we_read_what_the_sdk_writes(kafka: Kafka, mode: str) -> None:
+    """And the other way round, through the same topic."""
+    from cloudevents.core.bindings import kafka as binding
+    from cloudevents.core.formats.json import JSONFormat
+    from cloudevents.core.v1.event import CloudEvent
+
+    topic = await kafka.create_topic(fresh("sdk"))
+    event = EVENT.replace(partitionkey="k", ext="é", time="2026-11-21T09:50:59.168429Z")
+    attributes = event.to_cloudevent().get_attributes()
+    write = binding.to_binary if mode == "binary" else binding.to_structured
+    message = write(CloudEvent(attributes, {"n": 1.0}), JSONFormat())
+    [written] = await kafka.produce(
+        topic,
+        Record(value=message.value, key=b"k", headers=tuple(message.headers.items())),
+    )
+
+    [record] = await kafka.read(topic)
+    read = codec.decode(record.headers, record.value)
+    assert event.attributes == read.attributes
+    assert {"n": 1.0} == json.loads(read.data or b"")
+    assert "k" == message.key
+    assert written.value == record.value
