@@ -38,6 +38,10 @@ MAX_ANSWER_BYTES: Final = 512 * 1024
 #: Keys that were asked for and not there, remembered until the next fetch.
 MAX_ABSENT: Final = 256
 
+#: Requests that wait for a fetch, at most: each is held whole, whoever sent it, and an issuer
+#: that is slow would have strangers fill the memory. One more is told to come again.
+MAX_WAITING: Final = 32
+
 log = structlog.get_logger()
 
 
@@ -82,6 +86,7 @@ class IssuerKeys:
         self._asked: set[tuple[str | None, str]] = set()
         self._absent: set[tuple[str | None, str]] = set()
         self._fetching: asyncio.Task[None] | None = None
+        self._waiting = 0
         self._entered = asyncio.Event()
         #: How often the set has changed.
         self.changes = 0
@@ -128,15 +133,22 @@ class IssuerKeys:
             self._asked.add(asked)
         fetching = self._fetch()
         if fetching is not None:
-            await asyncio.shield(fetching)  # others wait for it too
+            await self._wait_for(fetching)
             key = pick(self._keys, kid, alg)
             if key is not None or self._error is None:
                 return key
         elif asked in self._absent:
             return None
-        # Whoever asks may be anybody: where the issuer is, and what ails it, is for the log.
-        wait = max(1.0, self._next - self._clock.monotonic())
-        raise Unavailable("the token's key cannot be looked up now", retry_after_seconds=wait)
+        raise _not_now(max(1.0, self._next - self._clock.monotonic()))
+
+    async def _wait_for(self, fetching: asyncio.Task[None]) -> None:
+        if self._waiting == MAX_WAITING:
+            raise _not_now(1.0)
+        self._waiting += 1
+        try:
+            await asyncio.shield(fetching)  # others wait for it too
+        finally:
+            self._waiting -= 1
 
     def _fetch(self) -> asyncio.Task[None] | None:
         """Return the fetch under way, a new one if it is time, or None if it is not."""
@@ -232,6 +244,14 @@ def jwks_uri(document: bytes, *, issuer: str) -> str:
     if issuer.startswith("https:") and not url.startswith("https:"):
         raise ValueError("the discovery document's jwks_uri: expected https://, as the issuer's")
     return url
+
+
+def _not_now(seconds: float) -> Unavailable:
+    """Return an outage that is over in *seconds*.
+
+    Whoever asks may be anybody: where the issuer is, and what ails it, is for the log.
+    """
+    return Unavailable("the token's key cannot be looked up now", retry_after_seconds=seconds)
 
 
 def _origin(url: str) -> tuple[str, str]:

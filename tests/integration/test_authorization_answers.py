@@ -26,6 +26,7 @@ from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Ledger
 from bridge.observe.metrics import registry
 from bridge.sources.http import MAX_ERROR_BYTES, HttpSource, HttpSourceOptions
+from bridge.sources.issuer import MAX_WAITING
 from bridge.sources.seldon import SeldonSource, SeldonSourceOptions
 from tests.fakes_http import SECONDS
 from tests.fakes_issuer import AUDIENCE, Issuer, claims, issuing, jwk, rsa_key, signed
@@ -317,6 +318,37 @@ async def test_a_flood_of_unknown_keys_is_one_look_at_the_issuer(kind: Kind) -> 
 
     assert {answer.status for answer in answers} <= {401, 503}
     assert (1, 202) == (issuer.fetches, good.status)
+
+
+async def test_strangers_do_not_pile_up_while_the_issuer_is_slow(kind: Kind) -> None:
+    """Of many large requests with invented keys some wait; the rest is told to come again.
+
+    Each that waits is held whole. Who is known already does not wait, and is let in.
+    """
+    async with issuing() as issuer, guarded(kind, auth=oidc(issuer, refresh_seconds=0.01)) as made:
+        known = f"Authorization: Bearer {token_of(issuer).decode()}"
+        await made.send(known)
+        issuer.held.clear()
+        issuer.arrived.clear()
+        said = claims(issuer.url, time.time())
+        tokens = [signed(said, rsa_key(1), kid=f"invented-{n}").decode() for n in range(50)]
+        flood = [asyncio.create_task(made.send(f"Authorization: Bearer {t}")) for t in tokens]
+        await issuer.arrived.wait()
+        async with asyncio.timeout(SECONDS):
+            while sum(task.done() for task in flood) < len(flood) - MAX_WAITING:
+                await asyncio.wait(
+                    [task for task in flood if not task.done()],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        told = [task.result() for task in flood if task.done()]
+        meanwhile = await made.send(known)
+        issuer.held.set()
+        waited = await asyncio.gather(*flood)
+
+    assert [503] * (50 - MAX_WAITING) == [answer.status for answer in told]
+    assert {"1"} == {answer.headers["retry-after"] for answer in told}
+    assert 202 == meanwhile.status
+    assert MAX_WAITING == [answer.status for answer in waited].count(401)
 
 
 async def test_a_token_file_rotates_while_the_source_runs(kind: Kind, tmp_path: Path) -> None:
