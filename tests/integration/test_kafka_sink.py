@@ -559,7 +559,7 @@ async def test_a_wrong_password_is_an_outage_that_says_so(
     async with KafkaSink(KafkaSinkOptions.model_validate(options)) as sent:
         with pytest.raises(Unavailable, match=r"(?i)authentication failed") as to_send:
             await sent.send(EVENT)
-        with pytest.raises(Unavailable) as to_ping:
+        with pytest.raises(Unavailable, match=r"(?i)authentication failed") as to_ping:
             await sent.ping()
 
     for said in (str(to_send.value), str(to_ping.value), caplog.text, str(sent.__dict__)):
@@ -592,14 +592,16 @@ async def test_the_sdk_reads_what_we_write(kafka: Kafka, mode: str) -> None:
         await sent.send(event)
 
     [record] = await kafka.read(topic)
-    message = KafkaMessage(dict(record.headers), record.key, record.value)
+    message = KafkaMessage(
+        {name: value or b"" for name, value in record.headers}, record.key, record.value or b""
+    )
     read = from_kafka(message, JSONFormat())
     # Its times end with the microsecond.
     assert event.replace(time=None) == replace(
         Event.from_cloudevent(read).replace(time=None), data=EVENT.data
     )
     assert {"n": 1.0} == read.get_data()
-    assert "2026-11-21T09:50:59.168429+01:00" == read.get_time().isoformat()
+    assert "2026-11-21 09:50:59.168429+01:00" == str(read.get_time())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.config.kafka import KafkaClientOptions
 from bridge.core.errors import Unavailable
-from bridge.transports.kafka.client import brokers, connection, in_words
+from bridge.transports.kafka.client import brokers, connection, why_not
 
 
 async def ping(options: KafkaClientOptions, topics: Sequence[str]) -> None:
@@ -20,7 +20,7 @@ async def ping(options: KafkaClientOptions, topics: Sequence[str]) -> None:
         await admin.start()
         known = await admin.list_topics()
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(f"{who}: {in_words(error)}") from error
+        raise Unavailable(f"{who}: {await why_not(options, error)}") from error
     finally:
         await admin.close()
     missing = sorted(set(topics) - set(known))

@@ -174,6 +174,8 @@ class KafkaProducer:
             raise Unavailable(f"{self._who}: no connection within {wait:g} s") from error
         except (KafkaError, OSError) as error:
             cause = await why_not(self._options, error)
+            if self._settings["enable_idempotence"] and _is_about_numbers(error):
+                cause += ": expected brokers that number records, or the option idempotent: false"
             raise Unavailable(f"{self._who}: no connection: {cause}") from error
         else:
             return session
@@ -233,6 +235,18 @@ def _is_refusal(error: BaseException) -> bool:
     from bridge.transports.kafka.refusals import FINAL
 
     return isinstance(error, FINAL)
+
+
+def _is_about_numbers(error: BaseException) -> bool:
+    """Whether the brokers cannot, or will not, number our records."""
+    from aiokafka import errors
+
+    refusals = (
+        errors.IncompatibleBrokerVersion,
+        errors.UnsupportedVersionError,
+        errors.ClusterAuthorizationFailedError,
+    )
+    return isinstance(error, refusals)
 
 
 def _looked_at(task: asyncio.Task[Session]) -> None:
