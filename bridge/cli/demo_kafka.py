@@ -160,7 +160,7 @@ def _keep(
         f"{command} dead list {example / 'local.yaml'}\n"
         f"curl -s http://127.0.0.1:{environ['ADMIN_PORT']}/metrics"
     )
-    console.print("\nwhat comes out of iris-responses from here on:\n")
+    console.print("\nwhat is in iris-responses, and what comes to it from here on:\n")
     follow(opened.output, processes)
 
 
