@@ -106,7 +106,7 @@ def replay(
         if dry_run or not tally.put_back:
             _end(tally, place.topic, output, dry_run=True)
             return
-        if not typer.confirm(f"Put back {tally.put_back} of {tally.read} letters?"):
+        if not typer.confirm(f"Put back {tally.put_back} of {tally.read}?"):
             return
     done: list[Tally] = []
 
@@ -165,7 +165,8 @@ def _show(tally: Tally, topic: str, *, dry_run: bool) -> None:
         out.print(Text.assemble(("stopped    ", "red"), plain(tally.stopped)))
     verb = "would be put back" if dry_run else "put back"
     facts = [f"{tally.put_back} {verb}", f"{tally.left.total()} left", f"{tally.passed} passed by"]
-    out.print(f"{plain(topic)}: {tally.read} letters looked at: {', '.join(facts)}")
+    letters = f"{tally.read} letter{'s' * (tally.read != 1)}"
+    out.print(f"{plain(topic)}: {letters} looked at: {', '.join(facts)}")
 
 
 def _say(letter: Found, topic: str) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import subprocess
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +52,6 @@ class Topics:
     async def back(self) -> list[Record]:
         """Return each order there is."""
         return await self.kafka.read(self.orders)
-
-
-async def topics(kafka: Kafka, folder: Path, *letters: Record, partitions: int = 1) -> Topics:
-    """Return topics with *letters* in the one for them."""
-    made = Topics(kafka, folder)
-    await made.create(*letters, partitions=partitions)
-    return made
 
 
 def thirty(topic: str) -> list[Record]:
@@ -220,6 +217,42 @@ async def test_letters_that_cannot_go_back_are_left_and_named(kafka: Kafka, tmp_
     assert 6 == len(await kafka.read(other))
     assert 2 == round_and_round["status"]
     assert "is the topic of the dead letters" in round_and_round["said"]
+
+
+def at_a_terminal(file: Path, answer: bytes) -> tuple[int, str]:
+    """Return how a replay ended that was answered so, and what the terminal showed."""
+    ours, theirs = pty.openpty()
+    try:
+        command = [*COMMAND, "dead", "replay", str(file)]
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # what a terminal says when nobody writes any more
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+                if b"[y/N]" in shown and answer:
+                    os.write(ours, answer)
+                    answer = b""
+        return process.wait(SECONDS), shown.decode()
+    finally:
+        os.close(ours)
+
+
+async def test_a_person_is_asked(kafka: Kafka, tmp_path: Path) -> None:
+    """Told how many; after no, nothing has happened; after yes, all are back."""
+    made = Topics(kafka, tmp_path)
+    await made.create(*(letter(number, made.orders) for number in range(5)))
+
+    refused = await asyncio.to_thread(at_a_terminal, made.file, b"n\n")
+    nothing = await made.back()
+    agreed = await asyncio.to_thread(at_a_terminal, made.file, b"y\n")
+
+    assert 0 == refused[0]
+    assert "Put back 5 of 5? [y/N]" in refused[1]
+    assert [] == nothing
+    assert 0 == agreed[0], agreed
+    assert "5 letters looked at: 5 put back, 0 left, 0 passed by" in agreed[1]
+    assert 5 == len(await made.back())
 
 
 async def test_only_one_replay_at_a_time(kafka: Kafka, tmp_path: Path) -> None:
