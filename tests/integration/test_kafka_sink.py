@@ -627,3 +627,24 @@ async def test_we_read_what_the_sdk_writes(kafka: Kafka, mode: str) -> None:
     assert {"n": 1.0} == json.loads(read.data or b"")
     assert "k" == message.key
     assert written.value == record.value
+
+
+async def test_brokers_that_cannot_number_records_are_told_apart(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small brokers answer so, as Tansu's: the text names the option that helps, and it does."""
+    from aiokafka.errors import UnknownError
+    from aiokafka.producer.sender import Sender
+
+    async def refused(*_: object) -> None:
+        raise UnknownError
+
+    monkeypatch.setattr(Sender, "_do_init_pid", refused)
+    topic = await kafka.create_topic(fresh("unnumbered"))
+    async with sink(kafka, topic) as sent:
+        with pytest.raises(Unavailable, match="idempotent: false"):
+            await sent.send(EVENT)
+    async with sink(kafka, topic, idempotent=False) as sent:
+        await sent.send(EVENT)
+
+    assert ["1"] == await ids(kafka, topic)

@@ -238,15 +238,10 @@ def _is_refusal(error: BaseException) -> bool:
 
 
 def _is_about_numbers(error: BaseException) -> bool:
-    """Whether the brokers cannot, or will not, number our records."""
+    """Whether the brokers cannot, or will not, number our records: all they are asked at first."""
     from aiokafka import errors
 
-    refusals = (
-        errors.IncompatibleBrokerVersion,
-        errors.UnsupportedVersionError,
-        errors.ClusterAuthorizationFailedError,
-    )
-    return isinstance(error, refusals)
+    return isinstance(error, errors.IncompatibleBrokerVersion | errors.BrokerResponseError)
 
 
 def _looked_at(task: asyncio.Task[Session]) -> None:
