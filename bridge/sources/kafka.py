@@ -311,12 +311,13 @@ class KafkaSource:
     ) -> None:
         """Book what became of an event. Also of a task that was cancelled before it began."""
         partition.ended(place)
+        answered = place.response is not None
         place.response = None  # whose origin is this place: only the collector would free both
         if task.cancelled() or task.exception() is not None:
             self._deliveries.given_back()
             return
         # What was filtered or refused says nothing of the model: it may hang for all the others.
-        self._answered += place.response is not None
+        self._answered += answered
         self._deliveries.settled()
         place.leave()
         partition.settle(offset)

@@ -13,10 +13,12 @@ from typing import Any
 import structlog
 
 from bridge.config.kafka import KafkaClientOptions
+from bridge.core.clock import SystemClock
 from bridge.core.errors import Unavailable
 from bridge.core.event import Record
 from bridge.transports.kafka.client import brokers, connection, in_words
 from bridge.transports.kafka.port import Assignments, Ended, Fenced, OutOfRange, Partition
+from bridge.transports.kafka.voice import listen
 
 log = structlog.get_logger()
 
@@ -43,9 +45,11 @@ class KafkaConsumer:
         rebalance_timeout_seconds: float,
         max_fetch_bytes: int,
         isolation_level: str,
+        metadata_seconds: float = METADATA_SECONDS,
     ) -> None:
         """Raise ConfigError for an address, certificate or password that cannot work."""
         connection(options)
+        listen(SystemClock())
         self._options = options
         self._topics = topics
         self._who = brokers(options)
@@ -57,7 +61,7 @@ class KafkaConsumer:
             "max_poll_interval_ms": NEVER_MS,
             "max_partition_fetch_bytes": max_fetch_bytes,
             "fetch_max_bytes": max_fetch_bytes * 4,
-            "metadata_max_age_ms": round(METADATA_SECONDS * 1000),
+            "metadata_max_age_ms": round(metadata_seconds * 1000),
             "isolation_level": isolation_level,
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
