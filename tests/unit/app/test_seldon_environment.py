@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.app import seldon_environment
 from bridge.app.seldon_environment import SeldonFile, seldon_kafka
 from bridge.core.errors import ConfigError
 from bridge.sources.kafka import KafkaSourceOptions
@@ -282,3 +286,12 @@ def test_the_source_takes_what_it_is_told() -> None:
     assert source.topics == ["requests"]
     assert source.sasl is not None
     assert "correct-horse" not in repr(source)
+
+
+def test_the_page_has_every_variable_and_no_other() -> None:
+    """docs/seldon-kafka.md names what is read, and what is read is named there."""
+    page = (Path(__file__).parents[3] / "docs" / "seldon-kafka.md").read_text()
+    name = r"\b(?:KAFKA|SELDON|PREDICTOR|MODEL)_[A-Z_]*[A-Z]\b"
+    read_here = set(re.findall(name, inspect.getsource(seldon_environment)))
+
+    assert set(re.findall(name, page)) == read_here

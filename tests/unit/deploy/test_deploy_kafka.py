@@ -368,6 +368,20 @@ def test_the_image_is_named_in_one_place(stack: Stack) -> None:
     assert all("dev.local/" not in file.read_text() for file in KAFKA.rglob("*.yaml"))
 
 
+def test_the_page_says_what_the_manifests_say() -> None:
+    """The numbers of docs/scaling.md are those that are applied."""
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([\w.]+) \|", page, re.MULTILINE))
+    (name,) = source().topics
+
+    assert rows["minReplicaCount"] == str(scaled()["minReplicaCount"])
+    assert rows["maxReplicaCount"] == str(scaled()["maxReplicaCount"])
+    for setting in ("lagThreshold", "version", "ensureEvenDistributionOfPartitions"):
+        assert rows[setting] == trigger()[setting]
+    assert f"never more than partitions ({topic(name)['partitions']})" in page
+    assert f"`max_in_flight_bytes` ({source().max_in_flight_bytes // MIB} MiB)" in page
+
+
 def test_no_file_is_left_out() -> None:
     """Every YAML file of deploy/kafka is part of a kustomization."""
     in_use = {
