@@ -73,11 +73,12 @@ def file_with(
     dead: str,
     model: str = "http://127.0.0.1:1",
     source: Mapping[str, Any] | None = None,
+    dead_letter: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Path:
     """Write a file whose pipeline `orders` reads *topic* and has its dead letter in *dead*.
 
-    Without a *model* there nobody answers. *source* adds to the section of that name.
+    Without a *model* there nobody answers. *source* and *dead_letter* add to their sections.
     """
     reached = {"bootstrap_servers": bootstrap}
     pipeline = {
@@ -90,7 +91,7 @@ def file_with(
         },
         "model": {"type": "rest", "protocol": "seldon", "url": model},
         "sinks": [{"type": "log"}],
-        "dead_letter": {"type": "kafka", "topic": dead, **reached},
+        "dead_letter": {"type": "kafka", "topic": dead, **reached, **(dead_letter or {})},
     }
     file = folder / "bridge.yaml"
     file.write_text(yaml.safe_dump({"pipelines": {"orders": pipeline}, **more}))

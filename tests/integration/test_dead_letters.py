@@ -219,6 +219,41 @@ async def test_letters_that_cannot_go_back_are_left_and_named(kafka: Kafka, tmp_
     assert "is the topic of the dead letters" in round_and_round["said"]
 
 
+async def test_a_cluster_that_asks_who_we_are_is_told(kafka: Kafka, tmp_path: Path) -> None:
+    """Over TLS and with SCRAM: the credentials are the dead letter's own, and never shown."""
+    made = Topics(kafka, tmp_path)
+    await made.create(letter(0, made.orders), letter(1, made.orders))
+    secured = kafka.secured
+    reached = {
+        "tls": {"ca_file": str(secured.ca)},
+        "sasl": {"username": secured.user, "password": "${PASSWORD}"},
+    }
+    file_with(
+        tmp_path,
+        secured.sasl_tls,
+        topic=made.orders,
+        dead=made.dead,
+        source=reached,
+        dead_letter=reached,
+    )
+
+    def run(password: str, *argv: object) -> Ended:
+        return bridge(*argv, environment={"PASSWORD": password})
+
+    replayed = await asyncio.to_thread(
+        run, secured.password, "dead", "replay", made.file, "--yes", "--output", "json"
+    )
+    lag = await asyncio.to_thread(run, secured.password, "lag", made.file, "--output", "json")
+    wrong = await asyncio.to_thread(run, "wrong-horse", "dead", "list", made.file)
+
+    assert (0, "") == (replayed.status, replayed.err)
+    assert 2 == json.loads(replayed.out)["put_back"]
+    assert (0, 3) == (lag.status, len(lag.out.splitlines())), lag
+    assert 1 == wrong.status
+    assert "authentication" in wrong.err.lower()
+    assert "wrong-horse" not in wrong.err
+
+
 def at_a_terminal(file: Path, answer: bytes) -> tuple[int, str]:
     """Return how a replay ended that was answered so, and what the terminal showed."""
     ours, theirs = pty.openpty()
