@@ -21,7 +21,7 @@ from bridge.app.addresses import taken
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
 from bridge.app.parts import Parts, StandIn
-from bridge.app.survey import survey
+from bridge.app.survey import survey, survey_source
 from bridge.config.file import Document
 from bridge.config.file import load as load_document
 from bridge.config.pipeline import FileOptions
@@ -155,8 +155,13 @@ def build(
         problems.check()
         raise AssertionError("options that could not be parsed, without a problem")
     parts = replace(parts, debug=options.log.level == "debug")
-    built = [line(name, pipeline, parts) for name, pipeline in options.pipelines.items()]
-    lines = {one.name: one for one in built if one is not None}
+    lines = {}
+    for name, pipeline in options.pipelines.items():
+        one = line(name, pipeline, parts)
+        if one is None:
+            survey_source(name, parts)
+        else:
+            lines[name] = one
     sources, far_ends, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
     far_ends |= {

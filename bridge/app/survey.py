@@ -40,6 +40,14 @@ def survey(parts: Parts) -> None:
             parts.chosen(path, chosen, **more)
 
 
+def survey_source(pipeline: str, parts: Parts) -> None:
+    """Build the source of a pipeline that is wrong elsewhere and so gets no listener, likewise."""
+    path = ("pipelines", pipeline, "source")
+    types, room, around = _ROOMS["source"]
+    chosen = choose(parts.document, path, types, room, around=around, problems=parts.problems)
+    parts.chosen(path, chosen, **_of_sources(parts))
+
+
 def _of_sources(parts: Parts) -> dict[str, Any]:
     """Return what sources are built with, for one that will never run."""
     return {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TypeVar
 
 from bridge.core.errors import ConfigError
 
 #: Where a value is: names of options and positions in lists, from the top of the file.
 KeyPath = tuple[str | int, ...]
+
+T = TypeVar("T")
 
 #: Problems shown of one file; beyond it something more general is wrong.
 MAX_PROBLEMS = 100
@@ -65,6 +68,18 @@ class Problems:
         if len(lines) > MAX_PROBLEMS:
             lines[MAX_PROBLEMS:] = [f"… and {len(lines) - MAX_PROBLEMS} more problems"]
         raise ConfigError("\n".join(lines))
+
+
+def tried(make: Callable[[], T], problems: list[str]) -> T | None:
+    """Return what *make* makes; where it raises ConfigError, None, and its text is in *problems*.
+
+    For what is built of several parts, so that one that is wrong does not hide the next.
+    """
+    try:
+        return make()
+    except ConfigError as error:
+        problems.append(str(error))
+        return None
 
 
 def dotted(path: KeyPath) -> str:

@@ -8,6 +8,7 @@ request ─▶ its token ─▶ one of `tokens`? / good for `oidc`? ─▶ the r
 from __future__ import annotations
 
 import re
+from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final, Protocol, Self
@@ -15,8 +16,10 @@ from typing import Final, Protocol, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.config.options import Options
+from bridge.config.problems import tried
 from bridge.config.watched import WatchedFile, secret
 from bridge.core.clock import Clock
+from bridge.core.errors import ConfigError
 from bridge.sources.bearer import Bearer, bearer, invalid, without_token
 from bridge.sources.oidc import OidcOptions, OidcTokens
 from bridge.transports.http import HttpRequest
@@ -96,15 +99,11 @@ class FixedTokens:
 
     def __init__(self, options: AuthOptions, *, clock: Clock) -> None:
         self._known = [_digest(token.get_secret_value()) for token in options.tokens]
-        self._files = [
-            WatchedFile(
-                file,
-                lambda content: _digest(_token(secret(content))),
-                option="auth: token_files",
-                clock=clock,
-            )
-            for file in options.token_files
-        ]
+        problems: list[str] = []
+        files = [tried(partial(_file, name, clock), problems) for name in options.token_files]
+        if problems:
+            raise ConfigError("; ".join(problems))
+        self._files = [file for file in files if file is not None]
 
     async def check(self, token: bytes) -> None:
         """Return if *token* is one of them; raise Denied if not, in the same time either way."""
@@ -127,6 +126,15 @@ def _token(text: str) -> str:
             "characters without spaces"
         )
     return text
+
+
+def _file(name: str, clock: Clock) -> WatchedFile[bytes]:
+    return WatchedFile(
+        name,
+        lambda content: _digest(_token(secret(content))),
+        option="auth: token_files",
+        clock=clock,
+    )
 
 
 def _digest(token: str) -> bytes:

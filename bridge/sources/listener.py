@@ -15,8 +15,9 @@ import structlog
 from pydantic import Field
 
 from bridge.config.options import Bytes, Options, Seconds, ServerTlsOptions
+from bridge.config.problems import tried
 from bridge.core.clock import Clock, SystemClock
-from bridge.core.errors import BridgeError, DeadlineExceeded, Overloaded, Unavailable
+from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Overloaded, Unavailable
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
@@ -93,8 +94,15 @@ class Listener:
         deliveries.limit = options.max_in_flight
         self._handle: Handler | None = None
         self._door: Authorization | None = None
-        if options.auth is not None:
-            self._door = Authorization(options.auth, clock=clock or SystemClock())
+        problems: list[str] = []
+        ticking, auth, certificates, tls = clock or SystemClock(), options.auth, options.tls, None
+        if certificates is not None:
+            tls = tried(lambda: server_context(certificates, clock=ticking), problems)
+        if auth is not None:
+            self._door = tried(lambda: Authorization(auth, clock=ticking), problems)
+        if problems:
+            raise ConfigError("; ".join(problems))
+        if self._door is not None:
             answer = _Guarded(self._door, answer, guarded, refuse, self.turned_away)
         self._server = HttpServer(
             answer,
@@ -103,7 +111,7 @@ class Listener:
             max_receiving_bytes=options.max_receiving_bytes,
             idle_seconds=options.idle_seconds,
             request_seconds=options.request_seconds,
-            tls=server_context(options.tls, clock=clock) if options.tls is not None else None,
+            tls=tls,
             on_refusal=self.turned_away,
         )
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Sequence
 from typing import Protocol, Self
 from urllib.parse import SplitResult, urlsplit
 
 from bridge.config.options import HttpClientOptions
+from bridge.config.problems import tried
 from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http.client_connection import Stale, TimeIsUp
@@ -91,8 +93,7 @@ class PooledHttpClient:
         clock = clock or SystemClock()
         self._options = options
         self._base = base = BaseUrl(options.url)
-        self._credentials = Credentials(options, base.parts, clock)
-        self._tls = client_context(options.tls, clock=clock) if base.scheme == "https" else None
+        self._credentials, self._tls = own_side(options, base, clock)
         self._starts: dict[tuple[str, str], bytes] = {}
         self._pool: Pool | None = None
 
@@ -221,6 +222,23 @@ class BaseUrl:
         """Return *error* with the URL in front."""
         text = f"{self.shown(target)}: {error}"
         return Rejected(text) if isinstance(error, Rejected) else Unavailable(text)
+
+
+def own_side(
+    options: HttpClientOptions, base: BaseUrl, clock: Clock
+) -> tuple[Credentials, ssl.SSLContext | None]:
+    """Return how we show who we are, and whom we believe; None where *base* is plain HTTP.
+
+    Raise ConfigError for everything that cannot work, of both.
+    """
+    problems: list[str] = []
+    credentials = tried(lambda: Credentials(options, base.parts, clock), problems)
+    tls = None
+    if base.scheme == "https":
+        tls = tried(lambda: client_context(options.tls, clock=clock), problems)
+    if credentials is None or problems:
+        raise ConfigError("; ".join(problems))
+    return credentials, tls
 
 
 def check_line(method: str, target: str) -> None:

@@ -19,12 +19,11 @@ from bridge.config.options import HttpClientOptions
 from bridge.config.watched import WatchedFile, secret
 from bridge.core.clock import Clock, SystemClock
 from bridge.core.errors import ConfigError, DeadlineExceeded, Rejected, Unavailable
-from bridge.transports.http.client import BaseUrl, check_line
+from bridge.transports.http.client import BaseUrl, check_line, own_side
 from bridge.transports.http.client_connection import in_words
-from bridge.transports.http.credentials import Credentials
 from bridge.transports.http.messages import HttpResponse
 from bridge.transports.http.names import FRAMING_NAMES
-from bridge.transports.http.tls import client_context, tell_of_certificates
+from bridge.transports.http.tls import tell_of_certificates
 from bridge.transports.http.writing import check_headers
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ class ProxiedHttpClient:
         self._options = options
         self._base = base = BaseUrl(options.url)
         self._proxy = _Proxy(options, clock)
-        self._credentials = Credentials(options, base.parts, clock)
-        self._tls = client_context(options.tls, clock=clock) if base.scheme == "https" else None
+        self._credentials, self._tls = own_side(options, base, clock)
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
 

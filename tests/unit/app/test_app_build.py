@@ -362,6 +362,26 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     ]
 
 
+def test_every_file_that_is_missing_is_told_at_once(folder: Path) -> None:
+    """A certificate and a token of the source, and beside them those of the model."""
+    text = """\
+    pipelines:
+      one:
+        source:
+          {type: http, port: 0, tls: {cert_file: no.crt, key_file: no.key},
+           auth: {token_files: [first.token, second.token]}}
+        model: {type: rest, url: "https://m/", token_file: model.token, tls: {ca_file: no.ca}}
+        response: {preset: seldon}
+    """
+
+    source, model = problems(folder, text)
+
+    assert source.startswith("bridge.yaml:3: pipelines.one.source: ")
+    assert [name in source for name in ("no.crt", "first.token", "second.token")] == [True] * 3
+    assert model.startswith("bridge.yaml:6: pipelines.one.model: ")
+    assert [name in model for name in ("model.token", "no.ca")] == [True] * 2
+
+
 def test_what_is_wrong_with_the_platform_is_told(folder: Path) -> None:
     """A variable that makes no sense is a ConfigError that names it."""
     (problem,) = problems(folder, pipelines(one=f"{HTTP}\n{MODEL}"), {"PORT": "http"})
