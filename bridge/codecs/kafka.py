@@ -42,10 +42,11 @@ MAX_REMEMBERED_LENGTH: Final = 128
 
 def is_event(headers: RecordHeaders) -> bool:
     """Whether a record with *headers* means to be a CloudEvent, valid or not."""
+    for name, _ in headers:
+        if name == "ce_specversion":
+            return True
     content_type = _content_type(headers)
-    if content_type is not None and _is_structured(content_type):
-        return True
-    return any(name == "ce_specversion" for name, _ in headers)
+    return content_type is not None and _is_structured(content_type)
 
 
 def decode(
@@ -81,7 +82,7 @@ def decode(
             f"header {shown(name)} is not UTF-8: {error.reason} at byte {error.start}"
         ) from error
     version = attributes.get("specversion")
-    if version != "0.3" and any("-" in attribute for attribute in attributes):
+    if version != "0.3" and "-" in "".join(attributes):
         attributes = {name: text for name, text in attributes.items() if "-" not in name}
     if version is None and not attributes.keys() - {"datacontenttype"}:
         raise DecodeError(_no_event(content_type))
