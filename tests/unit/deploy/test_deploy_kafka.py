@@ -6,6 +6,7 @@ write where the file wants it to, or that records under way do not fit the memor
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from pathlib import Path
@@ -19,7 +20,7 @@ from bridge.config.pipeline import FileOptions
 from bridge.sinks.kafka import KafkaSinkOptions
 from bridge.sources.kafka import LAST_COMMIT_SECONDS, KafkaSourceOptions
 from tests.kustomizations import Stack, collected
-from tests.manifests import ROOT
+from tests.manifests import ROOT, Manifest, ManifestError, read, validate
 
 KAFKA = ROOT / "deploy" / "kafka"
 FILE = KAFKA / "base" / "config" / "bridge.yaml"
@@ -366,6 +367,35 @@ def test_the_image_is_named_in_one_place(stack: Stack) -> None:
     """A stand-in that deploy/knative/image puts the image in for."""
     assert container(stack)["image"] in stack.images
     assert all("dev.local/" not in file.read_text() for file in KAFKA.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value"),
+    [
+        ("keda/scaled-object.yaml", "spec.triggers.0.metadata.lagThreshold", 2000),
+        ("keda/scaled-object.yaml", "spec.triggers.0.metadata.sasl", "scram-sha-512"),
+        ("keda/scaled-object.yaml", "spec.triggers.0.type", "kafak"),
+        ("keda/scaled-object.yaml", "spec.maxReplicaCount", "6"),
+        ("keda/scaled-object.yaml", "spec.scaleTargetRef", {}),
+        ("strimzi/topics.yaml", "spec.partitions", "12"),
+        ("strimzi/topics.yaml", "spec.config", {"retention_ms": 1}),
+        ("strimzi/topics.yaml", "metadata.labels", {}),
+        ("strimzi/user.yaml", "spec.authorization.acls.0.operations", ["Raed"]),
+        ("strimzi/user.yaml", "spec.authentication.type", "scram-sha-256"),
+    ],
+)
+def test_a_wrong_value_is_caught(file: str, path: str, value: object) -> None:
+    """Numbers as text and text as numbers, choices, and what has to be there."""
+    manifest = read(KAFKA / file)[0]
+    document = copy.deepcopy(manifest.document)
+    *steps, last = (int(step) if step.isdecimal() else step for step in path.split("."))
+    place: Any = document
+    for step in steps:
+        place = place[step]
+    place[last] = value
+
+    with pytest.raises(ManifestError):
+        validate(Manifest(file=manifest.file, index=0, document=document))
 
 
 def test_the_page_says_what_the_manifests_say() -> None:
