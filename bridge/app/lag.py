@@ -57,7 +57,7 @@ async def lag(ends: Sequence[KafkaEnds], scrape: Scrape) -> list[Row]:
         source = one.source
         async with KafkaReader(source, source.topics) as reader:
             bounds = await reader.bounds()
-        positions = await committed(source, source.group_id)
+        positions = await committed(source, source.group_id, bounds)
         for at, (_, end) in bounds.items():
             position = positions.get(at)
             place = (one.pipeline, at.topic, str(at.number))

@@ -50,7 +50,8 @@ async def span(place: DeadLetters, group: str, *, anew: bool) -> Spans:
     """
     async with KafkaReader(place.options, (place.topic,)) as reader:
         bounds = await reader.bounds()
-    return spans(bounds, {} if anew else await committed(place.options, group), group)
+    done = {} if anew else await committed(place.options, group, bounds)
+    return spans(bounds, done, group)
 
 
 async def plan(

@@ -6,7 +6,7 @@ Each question has a connection of its own, and joins no group.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,10 +34,19 @@ async def partitions(options: KafkaClientOptions, topics: Sequence[str]) -> list
     )
 
 
-async def committed(options: KafkaClientOptions, group_id: str) -> dict[Partition, int]:
-    """Return where *group_id* is in each partition that it has committed for."""
+async def committed(
+    options: KafkaClientOptions, group_id: str, asked: Iterable[Partition]
+) -> dict[Partition, int]:
+    """Return where *group_id* is in those of the partitions that it has committed for."""
+    from aiokafka import TopicPartition
+
+    wanted = [TopicPartition(at.topic, at.number) for at in asked]
+    if not wanted:  # no partitions would mean all there are
+        return {}
     async with _admin(options) as admin:
-        found = await _of_group(lambda: admin.list_consumer_group_offsets(group_id))
+        found = await _of_group(
+            lambda: admin.list_consumer_group_offsets(group_id, partitions=wanted)
+        )
     return {
         Partition(at.topic, at.partition): position.offset
         for at, position in found.items()
