@@ -116,7 +116,7 @@ def load_cases(path: Path, environ: Mapping[str, str]) -> list[Case]:
     Raise ConfigError with a line for each thing that is wrong with it.
     """
     problems = Problems()
-    document = load(path, environ, problems)
+    document = load(path, environ, problems, top="tests")
     options = parse(document, (), CasesOptions, problems)
     if options is None:
         problems.check()

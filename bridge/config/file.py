@@ -28,9 +28,13 @@ MAX_DEPTH: Final = 40
 
 
 def load(
-    path: str | Path, environ: Mapping[str, str], problems: Problems | None = None
+    path: str | Path,
+    environ: Mapping[str, str],
+    problems: Problems | None = None,
+    *,
+    top: str = "pipelines",
 ) -> Document:
-    """Read the file at *path*, its `${VAR}` taken from *environ*.
+    """Read the file at *path*, its `${VAR}` taken from *environ*; *top* is a section it needs.
 
     Raise ConfigError where there is nothing to go on with: no file, not UTF-8, not YAML, too
     large. What is wrong with single values (a key twice, a variable that is not set) goes to
@@ -38,8 +42,10 @@ def load(
     """
     name = str(path)
     node = _compose(name, _read(name))
+    if node is None:
+        raise ConfigError(f"{name}:1: the file is empty: expected a section '{top}'")
     own = Problems() if problems is None else problems
-    document = build(name, node, environ, own)
+    document = build(name, node, environ, own, top=top)
     if problems is None:
         own.check()
     return document
@@ -80,7 +86,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _compose(name: str, text: str) -> yaml.Node:
+def _compose(name: str, text: str) -> yaml.Node | None:
     try:
         loader = _Loader(text)
         try:
@@ -95,8 +101,6 @@ def _compose(name: str, text: str) -> yaml.Node:
         ) from error
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_syntax_text(name, text, error)) from error
-    if node is None:
-        raise ConfigError(f"{name}:1: the file is empty: expected a section 'pipelines'")
     return node
 
 

@@ -62,13 +62,15 @@ class Document:
         return f"Document({self.name!r})"
 
 
-def build(name: str, root: yaml.Node, environ: Mapping[str, str], problems: Problems) -> Document:
-    """Return the document of the file *name* that *root* stands for.
+def build(
+    name: str, root: yaml.Node, environ: Mapping[str, str], problems: Problems, *, top: str
+) -> Document:
+    """Return the document of the file *name* that *root* stands for; it needs a section *top*.
 
     What is wrong with single values goes to *problems*. Raise ConfigError if the top is no
     section, or if there are more than MAX_VALUES values.
     """
-    return _Builder(name, environ, problems).build(root)
+    return _Builder(name, environ, problems).build(root, top)
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -94,10 +96,10 @@ class _Builder:
         self._around: set[int] = set()
         self._values = 0
 
-    def build(self, root: yaml.Node) -> Document:
+    def build(self, root: yaml.Node, top: str) -> Document:
         if not isinstance(root, yaml.MappingNode):
             raise ConfigError(
-                f"{self._name}:{_line(root)}: expected sections such as 'pipelines:' "
+                f"{self._name}:{_line(root)}: expected sections such as '{top}:' "
                 f"at the top of the file, found {_kind(root)}"
             )
         try:

@@ -330,6 +330,15 @@ def test_an_event_file_that_is_none_says_why(tmp_path: Path) -> None:
     assert "'source'" in told
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "- name: works\n"])
+def test_a_file_without_its_section_is_told_which(tmp_path: Path, text: str) -> None:
+    """A test file has `tests`, and is no configuration."""
+    (told,) = problems(tmp_path, text)
+
+    assert "'tests" in told
+    assert "pipelines" not in told
+
+
 def test_mistakes_of_all_tests_are_told_at_once(tmp_path: Path) -> None:
     """In the order of the file."""
     told = problems(
