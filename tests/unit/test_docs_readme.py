@@ -30,6 +30,42 @@ def test_every_link_leads_somewhere(page: Path):
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_meets_one(page: Path):
+    """What stands behind `#` is a heading of the page that is named."""
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+
+    missing = [
+        f"{name}#{anchor}"
+        for name, anchor in links
+        if anchor not in headings((page.parent / name) if name else page)
+    ]
+
+    assert missing == []
+
+
+def headings(page: Path) -> set[str]:
+    """Return what a page's headings are linked by."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in found}
+
+
+def test_every_page_is_found_from_the_readme():
+    """A page that nothing leads to is read by nobody."""
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", README))
+
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} - linked == set()
+
+
+def test_the_changelog_is_one_list():
+    """Under a heading no empty line stands between two changes, and the last line ends."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+
+    assert re.findall(r"^- .*\n\n+- .*$", text, re.MULTILINE) == []
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
 def test_the_file_shown_is_the_example():
     """The README shows examples/iris/bridge.yaml as it is."""
     assert blocks("yaml") == [(ROOT / "examples/iris/bridge.yaml").read_text()]
