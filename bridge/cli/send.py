@@ -91,9 +91,7 @@ def send(
     ] = None,
     ca_file: Annotated[
         Path | None,
-        typer.Option(
-            help="PEM certificates to trust instead of the system's.", show_default=False
-        ),
+        typer.Option(help="PEM certificates to trust instead of the system's.", show_default=False),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Ask for replies and print them; fail without one.")
