@@ -7,6 +7,7 @@ leaves the broker alone; `test_kafka_outages.py` does not. `make soak SOAK=kafka
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from bridge.transports.kafka.consumer import KafkaConsumer
 from bridge.transports.kafka.port import Partition
 from tests.kafka_oracle import Mark, disorder
 from tests.services.kafka import Kafka, fresh
-from tests.services.kafka_bridge import SECONDS, WINDOW, marks, record, world
+from tests.services.kafka_bridge import POLL_SECONDS, SECONDS, WINDOW, marks, record, world
 from tests.services.kafka_records import Record
 from tests.services.stub_model import Behaviour, well
 
@@ -51,6 +52,46 @@ async def test_kills_lose_nothing_and_repeat_no_more_than_their_windows(
 
     assert 1500 == verdict.answered
     assert 3 * WINDOW == verdict.allowed_duplicates
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+async def test_what_hangs_at_the_end_comes_again_and_what_is_behind_it_too(
+    kafka: Kafka, tmp_path: Path, end: signal.Signals
+) -> None:
+    """No commit passes an event that is not settled, however the process ends beside it."""
+    async with world(kafka, tmp_path) as around:
+        around.model.behave(lambda key, number: "hang" if key == 3 else "answer")
+        await around.give(marks(400, keys=20))
+        member = await around.member(lifecycle={"drain_seconds": 0.5})
+        ends = await kafka.end_offsets(around.topic)
+        between: dict[int, int] = {}
+        async with asyncio.timeout(SECONDS):
+            while len(between.items() & ends.items()) < 3:  # every other partition is done
+                await asyncio.sleep(POLL_SECONDS)
+                between = await around.committed()
+        await (member.kill() if end is signal.SIGKILL else member.end())
+        around.kills += 1
+        around.model.behave(well)
+        await around.member()
+        verdict = await around.finished()
+
+    assert sum(between.values()) < 400
+    assert 400 == verdict.answered
+
+
+async def test_a_model_that_is_done_out_of_order_is_heard_in_order(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    """The first of each key is answered last, and leaves first."""
+    async with world(kafka, tmp_path) as around:
+        around.model.behave(lambda key, number: "hang" if number == 0 else "answer")
+        await around.give(marks(60, keys=20))
+        await around.member()
+        await around.model.wait_for(40)
+        around.model.behave(well)
+        verdict = await around.finished()
+
+    assert (60, 0) == (verdict.answered, verdict.duplicates)
 
 
 async def test_a_stop_under_load_repeats_nothing(kafka: Kafka, tmp_path: Path) -> None:

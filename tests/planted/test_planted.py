@@ -17,12 +17,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.kafka import ADDRESS, Kafka
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PATCHES = sorted(HERE.glob("*.patch"))
 
 #: Longest run of one patch's tests: a bug may make one hang, and that is a failure of this test.
 SECONDS = 120
+
+#: Longest run of all the named tests.
+UNHARMED_SECONDS = 400
 
 #: A test that asks which package the tests of a copy are about, theirs and their processes'.
 WHICH = """
@@ -56,10 +61,17 @@ def copied(tree: Path) -> Path:
     return tree
 
 
-def run(tree: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run *tests* of *tree* on its own package, not on the installed one."""
+def run(
+    tree: Path, tests: list[str], kafka: Kafka | None = None, *, seconds: float = SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """Run *tests* of *tree* on its own package, not on the installed one.
+
+    Those with a Kafka share *kafka*, which costs a start for each patch otherwise.
+    """
     inherited = {name: value for name, value in os.environ.items() if "COV" not in name}
     environ = {**inherited, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    if kafka is not None:
+        environ[ADDRESS] = kafka.bootstrap
     command = [sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider"]
     return subprocess.run(
         [*command, *tests],
@@ -68,7 +80,7 @@ def run(tree: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=seconds,
     )
 
 
@@ -86,7 +98,7 @@ def unharmed(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPr
     tree = copied(tmp_path_factory.mktemp("unharmed"))
     (tree / "tests" / "test_which.py").write_text(WHICH)
     tests = dict.fromkeys(test for patch in PATCHES for test in named(patch))
-    return run(tree, ["tests/test_which.py", *tests])
+    return run(tree, ["tests/test_which.py", *tests], seconds=UNHARMED_SECONDS)
 
 
 def test_the_bugs_that_were_promised_are_planted() -> None:
@@ -94,6 +106,14 @@ def test_the_bugs_that_were_promised_are_planted() -> None:
     planted = {patch.stem for patch in PATCHES}
 
     assert {"no_filter", "no_reply", "no_percent_decoding", "acknowledge_early"} <= planted
+    assert {
+        "kafka_commit_early",
+        "kafka_commit_beyond_gap",
+        "kafka_drop_on_revoke",
+        "kafka_key_reordered",
+        "kafka_letter_swallowed",
+        "kafka_outage_is_poison",
+    } <= planted
 
 
 def test_without_a_bug_every_named_test_is_green(
@@ -104,15 +124,18 @@ def test_without_a_bug_every_named_test_is_green(
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
-def test_a_planted_bug_turns_its_tests_red(patch: Path, tmp_path: Path) -> None:
+def test_a_planted_bug_turns_its_tests_red(
+    patch: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Every test that the patch names fails with it."""
     tests = named(patch)
+    kafka = request.getfixturevalue("kafka") if patch.stem.startswith("kafka_") else None
     tree = copied(tmp_path)
     # A temporary folder may lie in a repository: git would then apply nothing, in silence.
     environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
     subprocess.run(["git", "apply", str(patch)], cwd=tree, env=environ, check=True)
 
-    done = run(tree, tests)
+    done = run(tree, tests, kafka)
 
     assert tests
     assert tests == failed(done, tests), done.stdout[-3000:] + done.stderr[-1000:]

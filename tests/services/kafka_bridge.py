@@ -393,4 +393,14 @@ def _sum(page: str, name: str, *labels: str) -> int:
     return int(sum(float(value) for held, value in found if all(each in held for each in labels)))
 
 
-__all__ = ["SECONDS", "WINDOW", "Member", "World", "mark_in", "marks", "record", "world"]
+__all__ = [
+    "POLL_SECONDS",
+    "SECONDS",
+    "WINDOW",
+    "Member",
+    "World",
+    "mark_in",
+    "marks",
+    "record",
+    "world",
+]

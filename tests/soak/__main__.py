@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 #: subject → how many cases by default.
-SUBJECTS = {"http": 100_000}
+SUBJECTS = {"http": 100_000, "kafka": 60_000}
 
 
 def main(argv: list[str] | None = None) -> int:
