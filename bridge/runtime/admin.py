@@ -44,21 +44,32 @@ class Pings:
         self._timeout_seconds = timeout_seconds
         self._answers: dict[tuple[str, str], str] = {}
         self._task: asyncio.Task[None] | None = None
+        self._round: asyncio.Task[dict[str, str]] | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="pings")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        ours = [task for task in (self._task, self._round) if task is not None]
+        for task in ours:
+            task.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
 
     async def ping(self) -> None:
         """Return: this is no far end."""
 
     async def now(self) -> dict[str, str]:
-        """Ask every component; return `ok` or what is wrong, by pipeline and component."""
+        """Ask every component; return `ok` or what is wrong, by pipeline and component.
+
+        Whoever comes while they are asked gets the same answers: the page asks for no token,
+        and a far end must not hear from us as often as somebody looks at it.
+        """
+        if self._round is None or self._round.done():
+            self._round = asyncio.create_task(self._ask_all(), name="ping round")
+        return await asyncio.shield(self._round)
+
+    async def _ask_all(self) -> dict[str, str]:
         keys = list(self._components)
         answers = await asyncio.gather(*map(self._ask, keys))
         return {f"{pipeline}.{name}": a for (pipeline, name), a in zip(keys, answers, strict=True)}

@@ -55,6 +55,42 @@ async def test_what_a_far_end_says_is_shown_beside_the_others(
     assert sorted(reported) == [("iris", "model", True), ("iris", "sinks.0", said == "ok")]
 
 
+class Slow(FakeSink):
+    """A sink that answers when it is let; *asked* counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.let = asyncio.Event()
+
+    async def ping(self) -> None:
+        self.asked += 1
+        await self.let.wait()
+
+
+async def test_a_far_end_is_asked_once_however_many_look_at_the_page() -> None:
+    """The page asks for no token: who reaches it must not be able to flood a model with pings."""
+    sink = Slow()
+    pings = Pings(
+        {("iris", "model"): sink},
+        report=lambda *one: None,
+        clock=FakeClock(),
+        interval_seconds=15,
+        timeout_seconds=1,
+    )
+
+    looking = [asyncio.create_task(pings.now()) for _ in range(50)]
+    await asyncio.sleep(0)
+    looking[0].cancel()
+    sink.let.set()
+    told = await asyncio.gather(*looking[1:])
+    again = await pings.now()
+
+    assert [{"iris.model": "ok"}] * 49 == told
+    assert {"iris.model": "ok"} == again
+    assert 2 == sink.asked
+
+
 async def test_a_far_end_that_falls_silent_is_told_once_and_once_when_it_answers_again() -> None:
     """The log has what changed, however often it is asked."""
     sink = Sink(None)
