@@ -133,6 +133,7 @@ class KafkaSource:
         )
         self._partitions: dict[Partition, Assigned] = {}
         self._answered = 0
+        self._stopping = False
         self._commit_now = asyncio.Event()
         self._committing = asyncio.Lock()
         deliveries.limit = options.max_in_flight
@@ -163,10 +164,12 @@ class KafkaSource:
                 joining = group.create_task(self._join())
                 committing = group.create_task(self._commit_often())
                 await stop.wait()
+                self._stopping = True
                 joining.cancel()
                 await self._let_go(list(self._partitions.values()), None)
                 committing.cancel()
         finally:
+            self._stopping = True
             for partition in self._partitions.values():
                 partition.leaving = True
             with suppress(TimeoutError):  # then what is not committed is delivered again
@@ -178,7 +181,12 @@ class KafkaSource:
     # The group
 
     async def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Begin with *partitions*, in tasks of their own: the group does not wait for that."""
+        """Begin with *partitions*, in tasks of their own: the group does not wait for that.
+
+        Leaving, begin with none: the next member has them as soon as this one is gone.
+        """
+        if self._stopping:
+            return
         options, parts = self._options, max(1, len(partitions))
         log.info("partitions assigned", source=self._name, partitions=_names(partitions))
         for at in partitions:

@@ -518,6 +518,31 @@ async def test_a_soft_stop_settles_what_runs_and_gives_back_what_waits() -> None
     assert rig.consumer.stopped
 
 
+@pytest.mark.parametrize("moment", ["draining", "gone"])
+async def test_partitions_that_come_while_it_stops_are_left_to_others(moment: str) -> None:
+    """A rebalance beside a stop neither keeps it from ending, nor is anything taken from them."""
+    rig = Rig(FakeConsumer(FakeCluster(P0, P1)))
+    gate = rig.handled.gates["a"] = asyncio.Event()
+    task = asyncio.create_task(rig.source.run(rig.handled, rig.stop))
+    await rig.consumer.assign(P0)
+    await rig.put("a")
+    await rig.put("b", at=P1)
+    await rig.handled.until(lambda: rig.handled.began == ["a"])
+
+    rig.stop.set()
+    await asyncio.sleep(0)
+    if moment == "draining":
+        rig.consumer.owned[P1] = -1
+        await rig.source.assigned([P1])
+    gate.set()
+    async with asyncio.timeout(5):
+        await task
+    await rig.source.assigned([P1])
+
+    assert ["a"] == rig.handled.let_out
+    assert 1 == rig.deliveries.taken_total
+
+
 async def test_a_hard_stop_commits_what_is_settled_and_gives_back_the_rest() -> None:
     """Nothing is lost by it."""
     rig = Rig(FakeConsumer(FakeCluster(P0)))
