@@ -172,6 +172,8 @@ class Session:
             for batch in batches:
                 if not batch._drain_waiter.done():  # who waits for room is told `ProducerClosed`
                     batch._drain_waiter.set_result(None)
+                if batch.retry_count:  # its callback takes it out of where it was when it was sent
+                    accumulator._pending_batches.add(batch)
         accumulator.fail_all(_given_up())
 
     def _track_requests(self) -> None:
