@@ -194,6 +194,25 @@ async def test_waiters_are_served_in_line() -> None:
     assert [request.body for request in held.requests] == [b"%d" % n for n in range(10)]
 
 
+async def test_who_waits_in_line_has_no_longer_than_asked_for() -> None:
+    """Nobody is kept in line beyond the time given, and leaving it costs nobody a place."""
+    held = Held()
+    async with serving(held) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        async with client_for(url, connections=1) as client, asyncio.TaskGroup() as group:
+            first = group.create_task(post(client, b"first"))
+            async with asyncio.timeout(SECONDS):
+                await held.asked.wait()
+                with pytest.raises(DeadlineExceeded, match=rf"{url}/: no answer within 0.05 s"):
+                    await client.request("POST", "/", (), b"late", timeout_seconds=0.05)
+            assert not first.done()
+            held.go.set()
+            last = group.create_task(post(client, b"last"))
+
+    assert [b"first", b"last"] == [request.body for request in held.requests]
+    assert (200, 200) == (first.result().status, last.result().status)
+
+
 async def test_a_refused_connection_does_not_keep_its_place() -> None:
     """After any number of failures there is still a place for a connection."""
     async with far_end(OK) as end:
