@@ -80,13 +80,16 @@ def check(
 async def _ask_all(loaded: App) -> dict[str, str]:
     """Return what each far end says, `ok` or what is wrong, by pipeline and component."""
     listeners = [source for source, _ in loaded.sources if not hasattr(source, "delivers_again")]
-    components = {
-        f"{pipeline}.{name}": component
-        for (pipeline, name), component in loaded.far_ends.items()
-        if component not in listeners  # nothing is listened on, for a question
-    }
-    answers = await asyncio.gather(*map(_ask, components.values()))
-    return dict(zip(components, answers, strict=True))
+    components: dict[str, Component] = {}
+    for (pipeline, name), component in loaded.far_ends.items():
+        asked: Component | None = component
+        if component in listeners:  # nothing is listened on, for a question
+            asked = getattr(component, "far_end", None)
+        if asked is not None:
+            components[f"{pipeline}.{name}"] = asked
+    once = {id(component): component for component in components.values()}  # some are shared
+    answers = dict(zip(once, await asyncio.gather(*map(_ask, once.values())), strict=True))
+    return {name: answers[id(component)] for name, component in components.items()}
 
 
 async def _ask(component: Component) -> str:

@@ -26,7 +26,7 @@ from bridge.core.errors import (
     UnsupportedFormat,
 )
 from bridge.core.event import Event, Origin, shown
-from bridge.core.ports import Handler
+from bridge.core.ports import Component, Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.sources.bearer import Denied
@@ -101,6 +101,11 @@ class HttpSource:
     def port(self) -> int:
         """The port that is listened on."""
         return self._listener.port
+
+    @property
+    def far_end(self) -> Component | None:
+        """Who is asked for the keys of the senders' tokens, if anybody is."""
+        return self._listener.door
 
     async def __aenter__(self) -> Self:
         """Listen: until `run` is called requests are answered 503.

@@ -120,6 +120,11 @@ class Listener:
         """The port that is listened on."""
         return self._server.port
 
+    @property
+    def door(self) -> Authorization | None:
+        """What says who may send; None lets everybody."""
+        return self._door
+
     async def open(self) -> None:
         """Listen; raise ConfigError where the address cannot be listened on."""
         host, port = self._options.host, self._options.port

@@ -32,7 +32,7 @@ from bridge.core.errors import (
 from bridge.core.event import Event, Origin, check_string
 from bridge.core.mediatype import essence, is_json, is_media_type
 from bridge.core.payload import JSON
-from bridge.core.ports import Handler
+from bridge.core.ports import Component, Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.protocols.seldon import BAD_DATA, INTERNAL_ERROR, ModelRefusal, error_body
@@ -101,6 +101,11 @@ class SeldonSource:
     def port(self) -> int:
         """The port that is listened on."""
         return self._listener.port
+
+    @property
+    def far_end(self) -> Component | None:
+        """Who is asked for the keys of the senders' tokens, if anybody is."""
+        return self._listener.door
 
     async def __aenter__(self) -> Self:
         """Listen; until `run` is called requests are answered 503.
