@@ -39,7 +39,7 @@ docs: .venv/test.stamp ## make the generated pages anew
 bench: .venv/test.stamp ## measure the bridge beside its peers, as ratios in one run
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: .venv/test.stamp ## send 100,000 malformed requests and more (SOAK=http SEED=7 COUNT=1000)
+soak: .venv/test.stamp ## long runs: malformed requests, Kafka under faults (SOAK=kafka SEED=7 COUNT=1000)
 	@$(BIN)/python -m tests.soak $(SOAK) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 shell: .venv/demo.stamp ## a shell in which `bridge` is the command
