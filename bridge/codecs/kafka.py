@@ -25,6 +25,7 @@ from bridge.core.attributes import REQUIRED, check_attributes, check_name, shown
 from bridge.core.errors import DecodeError, UnsupportedFormat
 from bridge.core.event import Event, Origin
 from bridge.core.mediatype import charset, essence, is_media_type
+from bridge.core.payload import JSON
 
 #: Header fields of a record in their order; names as they are, values that may be null.
 RecordHeaders = Sequence[tuple[str, bytes | None]]
@@ -45,8 +46,7 @@ def is_event(headers: RecordHeaders) -> bool:
     for name, _ in headers:
         if name == "ce_specversion":
             return True
-    content_type = _content_type(headers)
-    return content_type is not None and _is_structured(content_type)
+    return _names_structured(headers)
 
 
 def decode(
@@ -61,9 +61,29 @@ def decode(
     Raise UnsupportedFormat for an event format other than JSON in UTF-8, DecodeError for
     anything that is no valid event, naming the header or member.
     """
-    content_type = _content_type(headers)
-    if content_type is not None and _is_structured(content_type):
-        return _structured(content_type, value, origin, max_depth)
+    try:
+        attributes = _decode_attributes(headers)
+        content_type = attributes.get("datacontenttype")
+        structured = content_type is not None and _names_a_mode(content_type)
+    except DecodeError:
+        structured = _names_structured(headers)  # then its headers say nothing
+        if not structured:
+            raise
+    if structured:
+        return _structured(_content_type(headers) or b"", value, origin, max_depth)
+    version = attributes.get("specversion")
+    if version != "0.3" and "-" in "".join(attributes):
+        attributes = {name: text for name, text in attributes.items() if "-" not in name}
+    if version is None and not attributes.keys() - {"datacontenttype"}:
+        raise DecodeError(_no_event(_content_type(headers)))
+    if version == "0.3":
+        attributes.pop("datacontentencoding", None)  # only an envelope needs it
+    check_attributes(attributes, _where)
+    return Event(attributes, value) if origin is None else Event(attributes, value, origin)
+
+
+def _decode_attributes(headers: RecordHeaders) -> dict[str, str]:
+    """Return what *headers* say in binary mode; raise DecodeError where they cannot be read."""
     attributes: dict[str, str] = {}
     get = _attributes.get
     name = ""
@@ -81,15 +101,7 @@ def decode(
         raise DecodeError(
             f"header {shown(name)} is not UTF-8: {error.reason} at byte {error.start}"
         ) from error
-    version = attributes.get("specversion")
-    if version != "0.3" and "-" in "".join(attributes):
-        attributes = {name: text for name, text in attributes.items() if "-" not in name}
-    if version is None and not attributes.keys() - {"datacontenttype"}:
-        raise DecodeError(_no_event(content_type))
-    if version == "0.3":
-        attributes.pop("datacontentencoding", None)  # only an envelope needs it
-    check_attributes(attributes, _where)
-    return Event(attributes, value) if origin is None else Event(attributes, value, origin)
+    return attributes
 
 
 def encode(event: Event, content_mode: ContentMode) -> tuple[list[tuple[str, bytes]], bytes | None]:
@@ -98,13 +110,15 @@ def encode(event: Event, content_mode: ContentMode) -> tuple[list[tuple[str, byt
     Data that is itself an event in some format goes structured in any case: its content type
     would name the mode. Raise DecodeError for what is no attribute's name or value.
     """
-    if content_mode == "structured" or _names_a_mode(event.datacontenttype):
+    attributes = event.attributes
+    content_type = attributes.get("datacontenttype")
+    if content_mode == "structured" or (content_type is not None and _names_a_mode(content_type)):
         return [(CONTENT_TYPE, STRUCTURED_TYPE)], json.encode(event)
     headers = []
     get = _headers.get
     name = ""
     try:
-        for name, value in event.attributes.items():
+        for name, value in attributes.items():
             header = get(name)
             if header is None:
                 header = _learn_header(event, name)
@@ -124,6 +138,11 @@ def _content_type(headers: RecordHeaders) -> bytes | None:
     return None
 
 
+def _names_structured(headers: RecordHeaders) -> bool:
+    content_type = _content_type(headers)
+    return content_type is not None and _is_structured(content_type)
+
+
 def _structured(
     content_type: bytes, value: bytes | None, origin: Origin | None, max_depth: int
 ) -> Event:
@@ -141,8 +160,11 @@ def _is_structured(content_type: bytes) -> bool:
     return content_type[:24].lstrip(b" \t")[:23].lower() == b"application/cloudevents"
 
 
-def _names_a_mode(content_type: str | None) -> bool:
-    return content_type is not None and content_type.lower().startswith("application/cloudevents")
+def _names_a_mode(content_type: str) -> bool:
+    """Whether *content_type*, as a header, says that the value is an event and not data."""
+    return content_type != JSON and content_type.strip().lower().startswith(
+        "application/cloudevents"
+    )
 
 
 def _learn_attribute(header: str) -> str:
@@ -163,13 +185,12 @@ def _learn_attribute(header: str) -> str:
 
 def _learn_header(event: Event, name: str) -> str:
     """Return the header for attribute *name*, "" if it has none in binary mode."""
-    version = event.attributes.get("specversion", "1.0")
     if name == "datacontenttype":
-        if not is_media_type(event.attributes[name]):
-            raise DecodeError(
-                f"attribute '{name}' is {shown(event.attributes[name])}: expected a media type"
-            )
+        value = event.attributes[name]
+        if value != JSON and not is_media_type(value):
+            raise DecodeError(f"attribute '{name}' is {shown(value)}: expected a media type")
         return CONTENT_TYPE
+    version = event.attributes.get("specversion", "1.0")
     if name == "datacontentencoding" and version == "0.3":
         return ""  # the value is no base64, whatever an envelope said
     check_name(name, version)

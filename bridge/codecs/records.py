@@ -130,13 +130,11 @@ def _notification(record: Record, origin: MakeOrigin) -> list[Event]:
 
 def _headers(record: Record) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that are no attributes, as transports have them: names in lower case."""
-    if not record.headers:
-        return ()
     return tuple(
         [
             (name.lower().encode("utf-8", "replace"), value)
             for name, value in record.headers
-            if value is not None and not name.startswith("ce_")
+            if name[:3] != "ce_" and value is not None
         ]
     )
 

@@ -158,6 +158,7 @@ class KafkaSource:
         makes going on impossible.
         """
         self._handle = handle
+        self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -172,6 +173,9 @@ class KafkaSource:
             self._stopping = True
             for partition in self._partitions.values():
                 partition.leaving = True
+                partition.cancel()
+            for partition in list(self._partitions.values()):
+                await partition.idle()
             with suppress(TimeoutError):  # then what is not committed is delivered again
                 async with asyncio.timeout(LAST_COMMIT_SECONDS):
                     await self._commit(list(self._partitions.values()))
@@ -310,8 +314,8 @@ class KafkaSource:
         partition.take(record.offset, _size(record), len(events))
         for event, place in zip(events, places, strict=True):
             self._deliveries.taken()
-            task = self._group.create_task(self._until_settled(partition, event, place))
-            partition.begin(place, task)
+            task = self._loop.create_task(self._until_settled(partition, event, place))
+            partition.begin(place, task)  # its owner: nothing of it goes before it is idle
             task.add_done_callback(partial(self._ended, partition, record.offset, place))
 
     def _ended(
@@ -321,8 +325,13 @@ class KafkaSource:
         partition.ended(place)
         answered = place.response is not None
         place.response = None  # whose origin is this place: only the collector would free both
-        if task.cancelled() or task.exception() is not None:
+        if task.cancelled():
             self._deliveries.given_back()
+            return
+        error = task.exception()
+        if error is not None:
+            self._deliveries.given_back()
+            self._group.create_task(_raise(error))
             return
         # What was filtered or refused says nothing of the model: it may hang for all the others.
         self._answered += answered
@@ -453,6 +462,11 @@ class KafkaSource:
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (0.5 + self._chance.random() / 2)
+
+
+async def _raise(error: BaseException) -> None:
+    """End the group that this is a task of: a bug must not go unnoticed."""
+    raise error
 
 
 #: The lane of everything that a partition keeps in order, or that has no key.

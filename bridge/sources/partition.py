@@ -102,8 +102,8 @@ class Assigned:
     @property
     def wants_commit(self) -> bool:
         """Whether so much is settled that waiting for the next commit would cost time."""
-        half = self.offsets.committable * 2 >= self._share
-        return half or (self.space <= 0 < self.offsets.committable)
+        settled = self.offsets.committable
+        return settled * 2 >= self._share or (settled > 0 and self.offsets.window >= self._share)
 
     # What is held, and let go
 
