@@ -216,6 +216,8 @@ class _Builder:
         sink: Sink | None = self._parts.chosen((*self._path, *steps), chosen)
         if chosen is None or sink is None:
             return None
+        if steps[0] == "sinks" and chosen.kind == "kafka":
+            self._check_timeout(steps, chosen.options.timeout_seconds)
         if is_users_own(chosen.kind):
             sink = GuardedSink(sink)
         name = ".".join(map(str, steps))
@@ -223,6 +225,19 @@ class _Builder:
         sink = sink if step is None else TriedSink(sink, step)
         self._components[name] = sink
         return sink
+
+    def _check_timeout(self, steps: KeyPath, timeout_seconds: float) -> None:
+        """Refuse a Kafka sink that is cut off while it waits: its record goes out all the same.
+
+        Each further try would then write the response once more.
+        """
+        deadline = self._options.deadline_seconds
+        if timeout_seconds >= deadline:
+            self._parts.problem(
+                (*self._path, *steps, "timeout_seconds"),
+                f"{timeout_seconds:g} s is no less than deadline_seconds, {deadline:g} s: expected "
+                "less, or an event cut off while it is written would be written again",
+            )
 
     def _step(self, name: str, options: StepOptions) -> Step | None:
         """Return how a step is tried, None where that is once and for as long as it takes."""

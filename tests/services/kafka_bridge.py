@@ -223,6 +223,8 @@ class World:
     def pipeline(self, source: dict[str, Any], **changes: Any) -> dict[str, Any]:
         """Return the pipeline between the topics, changed."""
         reached = {"bootstrap_servers": self.kafka.bootstrap}
+        deadline_seconds = changes.get("deadline_seconds", 20)
+        in_time = {"timeout_seconds": min(SINK["timeout_seconds"], 0.9 * deadline_seconds)}
         return {
             "source": {
                 "type": "kafka",
@@ -234,8 +236,8 @@ class World:
             },
             "model": {"type": "rest", "protocol": "seldon", "url": self.model.url},
             "response": {"type": "test.response", "source": "/test"},
-            "deadline_seconds": 20,
-            "sinks": [{"type": "kafka", "topic": self.out, **reached, **SINK}],
+            "deadline_seconds": deadline_seconds,
+            "sinks": [{"type": "kafka", "topic": self.out, **reached, **SINK, **in_time}],
             "dead_letter": {"type": "kafka", "topic": self.dead, **reached, **SINK},
             **changes,
         }

@@ -58,7 +58,8 @@ class Session:
         self._timeout_seconds = timeout_seconds
         self._partitioner = partitioner
         self._producer = AIOKafkaProducer(**settings, max_batch_size=batch_bytes)
-        self._add = self._producer._message_accumulator.add_message
+        self._accumulator = self._producer._message_accumulator
+        self._add = self._accumulator.add_message
         self._cluster = self._producer.client.cluster
         self._places: dict[str, _Places] = {}
         self._cluster.add_listener(lambda _: self._places.clear())
@@ -103,16 +104,12 @@ class Session:
         """
         places = self._places[topic]
         started = self._loop.time()
+        at = self._partitioner(key, places.every, places.available)
         try:
-            # Half the price of aiokafka's `send`, which looks up for each record what we know.
-            sent = await self._add(
-                self._partitioner(key, places.every, places.available),
-                key,
-                value,
-                self._timeout_seconds,
-                None,
-                headers,
-            )
+            sent = self._along(at, key, value, headers)
+            if sent is None:
+                # Half the price of aiokafka's `send`, which looks up each time what we know.
+                sent = await self._add(at, key, value, self._timeout_seconds, None, headers)
             self._waiting[sent] = started
             if self._timer is None:
                 self._look_later()
@@ -143,6 +140,23 @@ class Session:
             self.ended = True
             raise
 
+    def _along(
+        self, at: Any, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> asyncio.Future[Any] | None:
+        """Return what acknowledges a record put into a batch that waits already, if one has room.
+
+        It is what `add_message` does next, without a coroutine, and with a future of our own
+        loop: aiokafka asks the system for the process's id to find it.
+        """
+        accumulator = self._accumulator
+        waiting = accumulator._batches.get(at)
+        if not waiting or accumulator._closed or accumulator._exception is not None:
+            return None
+        sent: asyncio.Future[Any] | None = waiting[-1].append(
+            key, value, None, self._loop.create_future, headers
+        )
+        return sent
+
     async def close(self, *, flush_seconds: float = 0.0) -> None:
         """Wait so long for what is under way, then give the rest up and disconnect.
 
@@ -150,7 +164,7 @@ class Session:
         nothing is sent any more when this returns.
         """
         self.ended = True
-        self._producer._message_accumulator._closed = True
+        self._accumulator._closed = True
         if flush_seconds and self._waiting:
             await asyncio.wait(list(self._waiting), timeout=flush_seconds)
         await self._silence()
@@ -167,7 +181,7 @@ class Session:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        accumulator = self._producer._message_accumulator
+        accumulator = self._accumulator
         for batches in accumulator._batches.values():
             for batch in batches:
                 if not batch._drain_waiter.done():  # who waits for room is told `ProducerClosed`

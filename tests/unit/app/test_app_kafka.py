@@ -96,3 +96,18 @@ def test_an_address_that_is_none_is_named(tmp_path: Path, address: str) -> None:
 
     with pytest.raises(ConfigError, match="expected host:port, several with commas"):
         load(file, {}, clock=FakeClock())
+
+
+def test_a_sink_must_give_up_before_the_event_does(tmp_path: Path) -> None:
+    """Or an event cut off while it is written would be written once more by each try."""
+    sink = (
+        "sinks: [{type: kafka, bootstrap_servers: 'kafka:9092', topic: out, timeout_seconds: 30}]"
+    )
+
+    told = problems(tmp_path, MODEL, sink, LETTER)
+
+    assert [True] == [
+        line.startswith("pipelines.k.sinks[0].timeout_seconds: 30 s is no less than deadline")
+        for line in told
+    ]
+    built(tmp_path, MODEL, sink, LETTER, "deadline_seconds: 31")
