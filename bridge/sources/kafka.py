@@ -71,7 +71,7 @@ with a state."""
     max_in_flight: Annotated[int, Field(ge=1)] = 512
     """Records taken and not committed at most, shared equally by the partitions: what a kill \
 delivers again."""
-    max_in_flight_bytes: Bytes = 32 * 1024 * 1024
+    max_in_flight_bytes: Bytes = 24 * 1024 * 1024
     """How large records under way may be together, shared equally by the partitions."""
     max_fetch_bytes: Bytes = 1024 * 1024
     """How much of one partition is fetched at once; a larger record comes alone."""
