@@ -410,6 +410,10 @@ def test_the_page_says_what_the_manifests_say() -> None:
         assert rows[setting] == trigger()[setting]
     assert f"never more than partitions ({topic(name)['partitions']})" in page
     assert f"`max_in_flight_bytes` ({source().max_in_flight_bytes // MIB} MiB)" in page
+    (name,) = source().topics
+    fetched = 2 * topic(name)["partitions"] * source().max_fetch_bytes
+    held = (2 * source().max_in_flight_bytes + fetched) // MIB + PROCESS_MIB
+    assert f"on one pod that is {held} MiB" in page
 
 
 def test_no_file_is_left_out() -> None:
