@@ -8,8 +8,10 @@ what the components it used have printed.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -110,10 +112,14 @@ def breakable_kafka(services: Services) -> Iterator[Kafka]:
 
 
 @pytest.fixture
-def own_kafka(breakable_kafka: Kafka) -> Kafka:
+def own_kafka(breakable_kafka: Kafka) -> Iterator[Kafka]:
     """A Kafka that a test may stop, kill and freeze: no other test runs meanwhile."""
     breakable_kafka.broker.start()
-    return breakable_kafka
+    yield breakable_kafka
+    with warnings.catch_warnings():
+        # aiokafka forgets a connection that it is making when it is told to give up.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)
