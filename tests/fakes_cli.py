@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.services.process import Process
 
 #: How long a command may take to start or to end.
-SECONDS = 30.0
+SECONDS = 60.0
 
 #: What Knative injects, taken away.
 PLATFORM = {"PORT": "", "K_SINK": "", "K_CE_OVERRIDES": "", "K_CA_CERTS": "", "NAMESPACE": ""}

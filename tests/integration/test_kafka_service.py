@@ -238,6 +238,6 @@ def test_what_a_broker_needs_and_is_not_there_is_named(
     monkeypatch.setenv(ADDRESS, "kafka.test:9092")
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(Missing, match="no java|no mvn"):
+    with pytest.raises(Missing, match=r"no java|no mvn"):
         with component(output=tmp_path / "kafka.log", own=True):
             pytest.fail("there was one")
