@@ -13,7 +13,7 @@ import pytest
 from bridge.app import seldon_environment
 from bridge.app.seldon_environment import SeldonFile, seldon_kafka
 from bridge.core.errors import ConfigError
-from bridge.sources.kafka import KafkaSourceOptions
+from bridge.sources.kafka_options import KafkaSourceOptions
 
 #: The least that has to be set.
 LEAST = {

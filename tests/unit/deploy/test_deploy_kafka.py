@@ -18,7 +18,8 @@ import yaml
 from bridge import app
 from bridge.config.pipeline import FileOptions
 from bridge.sinks.kafka import KafkaSinkOptions
-from bridge.sources.kafka import LAST_COMMIT_SECONDS, KafkaSourceOptions
+from bridge.sources.kafka import LAST_COMMIT_SECONDS
+from bridge.sources.kafka_options import KafkaSourceOptions
 from tests.kustomizations import Stack, collected
 from tests.manifests import ROOT, Manifest, ManifestError, read, validate
 

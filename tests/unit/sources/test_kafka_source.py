@@ -16,7 +16,8 @@ from bridge.core.event import Event, Invalid
 from bridge.observe.ledger import Deliveries, Events
 from bridge.runtime.middleware import handler
 from bridge.runtime.pipeline import Outcome, Quiet
-from bridge.sources.kafka import KafkaSource, KafkaSourceOptions
+from bridge.sources.kafka import KafkaSource
+from bridge.sources.kafka_options import KafkaSourceOptions
 from bridge.transports.kafka.port import Ended, OutOfRange, Partition
 from tests.fakes import FakeClock, FakeSink
 from tests.fakes_kafka import FakeCluster, FakeConsumer, event_headers
