@@ -24,7 +24,6 @@ from tests.fuzz.valid import (
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 
-OLD_VERSION = frozenset({505})
 TOO_LARGE = frozenset({413})
 LONG_HEAD = frozenset({414, 431})
 NO_METHOD = frozenset({405})
@@ -57,8 +56,6 @@ _REQUEST_LINES = {
             b"POST /HTTP/1.1",
         ),
         *(b"\xef\xbb\xbfPOST / HTTP/1.1", b"POST / HTTP/1.1 HTTP/1.1", b"@POST / HTTP/1.1"),
-    ),
-    OLD_VERSION: (
         *(b"POST / HTTP/1.2", b"POST / HTTP/2.0", b"POST / HTTP/0.9", b"POST / HTTP/9.9"),
         b"POST / HTTP/1.9",
     ),
@@ -395,7 +392,7 @@ def other_protocols(chance: Random) -> Case:
         ]
     )
     # What is random may be empty lines and then the end, or another version by chance.
-    return Case(name=f"no HTTP/1: {data[:20]!r}", data=data, expected=frozenset({400, 505}))
+    return Case(name=f"no HTTP/1: {data[:20]!r}", data=data, expected=frozenset({400}))
 
 
 def packed_bodies(chance: Random) -> Case:

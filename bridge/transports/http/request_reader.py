@@ -267,7 +267,8 @@ def _read_line(line: bytes) -> _Line:
     if found is None:
         raise RequestRefused(400, "request line: expected 'METHOD /path HTTP/1.1'")
     if found[3] != b"1" or found[4] not in b"01":
-        raise RequestRefused(505, "request line: expected HTTP/1.1 or HTTP/1.0")
+        # 505 would have a Knative sender come again, with the same line.
+        raise RequestRefused(400, "request line: expected HTTP/1.1 or HTTP/1.0")
     method, target = found[1].decode(), found[2].decode()
     if method == "CONNECT":
         raise RequestRefused(400, "method CONNECT: this is no proxy")

@@ -172,10 +172,10 @@ def test_the_path_of_every_form_of_target(line: bytes, path: str, query: str) ->
         (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
         (417, POST + b"Expect: 200-ok\r\nContent-Length: 1\r\n\r\n"),
         (417, POST + b"Expect: 100-continue\r\nExpect: x\r\nContent-Length: 1\r\n\r\n"),
-        (505, b"POST / HTTP/1.2\r\n" + HOST + b"\r\n"),
-        (505, b"POST / HTTP/0.9\r\n" + HOST + b"\r\n"),
-        (505, b"POST / HTTP/2.0\r\n" + HOST + b"\r\n"),
-        (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        (400, b"POST / HTTP/1.2\r\n" + HOST + b"\r\n"),
+        (400, b"POST / HTTP/0.9\r\n" + HOST + b"\r\n"),
+        (400, b"POST / HTTP/2.0\r\n" + HOST + b"\r\n"),
+        (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ],
 )
 def test_what_could_mean_two_things_is_refused(status: int, data: bytes) -> None:
