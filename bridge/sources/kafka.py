@@ -33,11 +33,13 @@ from bridge.core.event import Event, Invalid, Origin, Record
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries, PartitionFacts
+from bridge.sources.beginnings import begin, go_on
+from bridge.sources.commits import Commits
 from bridge.sources.kafka_options import KafkaSourceOptions
 from bridge.sources.lanes import Place
 from bridge.sources.partition import Assigned
 from bridge.transports.kafka.consumer import KafkaConsumer
-from bridge.transports.kafka.port import Consumer, Fenced, OutOfRange, Partition
+from bridge.transports.kafka.port import Consumer, OutOfRange, Partition
 
 log = structlog.get_logger()
 
@@ -86,8 +88,9 @@ class KafkaSource:
         self._partitions: dict[Partition, Assigned] = {}
         self._answered = 0
         self._stopping = False
-        self._commit_now = asyncio.Event()
-        self._committing = asyncio.Lock()
+        self._commits = Commits(
+            self._consumer, self._complaints, interval_seconds=options.commit_interval_seconds
+        )
         deliveries.limit = options.max_in_flight
         deliveries.partitions = self._facts
 
@@ -115,22 +118,22 @@ class KafkaSource:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 joining = group.create_task(self._join())
-                committing = group.create_task(self._commit_often())
+                committing = group.create_task(self._commits.often(self._ours))
                 await stop.wait()
                 self._stopping = True
                 joining.cancel()
-                await self._let_go(list(self._partitions.values()), None)
+                await self._let_go(self._ours(), None)
                 committing.cancel()
         finally:
             self._stopping = True
             for partition in self._partitions.values():
                 partition.leaving = True
                 partition.cancel()
-            for partition in list(self._partitions.values()):
+            for partition in self._ours():
                 await partition.idle()
             with suppress(TimeoutError):  # then what is not committed is delivered again
                 async with asyncio.timeout(LAST_COMMIT_SECONDS):
-                    await self._commit(list(self._partitions.values()))
+                    await self._commits.now(self._ours())
             self._partitions.clear()
             await self._consumer.stop()
 
@@ -197,7 +200,7 @@ class KafkaSource:
                 partition.cancel()
             for partition in partitions:
                 await partition.idle()
-        await self._commit(partitions)
+        await self._commits.now(partitions)
         for partition in partitions:
             self._partitions.pop(partition.at, None)
 
@@ -209,11 +212,11 @@ class KafkaSource:
         while True:
             try:
                 if not partition.started:
-                    await self._start(partition)
+                    await begin(self._consumer, partition, self._options)
                 await partition.room()
                 records = await self._consumer.fetch(partition.at, partition.space)
             except OutOfRange as error:
-                await self._out_of_range(partition, error)
+                await go_on(self._consumer, partition, self._options, error, source=self._name)
             except Unavailable as error:
                 self._complaints.of("unavailable", error)
                 self._read_again(partition)
@@ -232,17 +235,6 @@ class KafkaSource:
         if partition.started:
             with suppress(Unavailable):  # not ours any more: whoever has it begins at the commit
                 self._consumer.seek(partition.at, partition.offsets.next)
-
-    async def _start(self, partition: Assigned) -> None:
-        """Begin where the group left off; where it never was, commit where it begins."""
-        at, consumer = partition.at, self._consumer
-        start = await consumer.committed(at)
-        if start is None:
-            first, end = await consumer.bounds(at)
-            start = first if self._options.auto_offset_reset == "earliest" else end
-            await consumer.commit({at: start})
-        consumer.seek(at, start)
-        partition.start(start)
 
     def _take(self, partition: Assigned, record: Record) -> None:
         """Have the events of *record* handled, each in its place."""
@@ -291,7 +283,7 @@ class KafkaSource:
         place.leave()
         partition.settle(offset)
         if partition.wants_commit:
-            self._commit_now.set()
+            self._commits.soon()
 
     async def _until_settled(self, partition: Assigned, event: Event, place: Place) -> None:
         """Have *event* handled until its outcome exists; an outage is waited for."""
@@ -326,76 +318,8 @@ class KafkaSource:
             partition.tried(place)
             pause = min(pause * 2, options.hold_max_seconds)
 
-    async def _out_of_range(self, partition: Assigned, error: OutOfRange) -> None:
-        """Go on where there is something, if that is what the options say; raise otherwise."""
-        wanted = partition.offsets.next
-        first, end = await self._consumer.bounds(partition.at)
-        if first <= wanted <= end:  # the position was not known yet, or the log has grown
-            self._consumer.seek(partition.at, wanted)
-            return
-        choice = self._options.on_out_of_range
-        if choice == "fail":
-            raise OutOfRange(
-                f"source {self._name}: {partition.at}: offset {wanted} is not there, only "
-                f"{first} to {end}: records were deleted before they were read; to go on with "
-                "that loss set on_out_of_range, or move the group's offsets"
-            ) from error
-        to = first if choice == "earliest" else end
-        log.error(
-            "records are lost: their offsets are not there any more",
-            source=self._name,
-            partition=str(partition.at),
-            lost_from=wanted,
-            going_on_at=to,
-        )
-        if to < wanted:
-            raise OutOfRange(
-                f"source {self._name}: {partition.at}: the log ends at {end}, before offset "
-                f"{wanted}: was the topic made anew? move the group's offsets"
-            ) from error
-        partition.offsets.skip_to(to)
-        self._consumer.seek(partition.at, to)
-
-    # Commits
-
-    async def _commit_often(self) -> None:
-        """Commit what is settled, every so often and whenever a window is half settled."""
-        while True:
-            try:
-                async with asyncio.timeout(self._options.commit_interval_seconds):
-                    await self._commit_now.wait()
-            except TimeoutError:
-                pass
-            self._commit_now.clear()
-            await self._commit(list(self._partitions.values()))
-            try:
-                self._consumer.check()
-            except Unavailable as error:
-                self._complaints.of("group", error)
-
-    async def _commit(self, partitions: Sequence[Assigned]) -> None:
-        """Tell the group what is settled of *partitions*; what cannot be told is told later."""
-        async with self._committing:
-            positions: dict[Partition, int] = {}
-            by_partition = {partition.at: partition for partition in partitions}
-            try:
-                for at, partition in by_partition.items():
-                    if not partition.started:
-                        continue
-                    if not partition.offsets.open and not partition.leaving:
-                        partition.offsets.skip_to(await self._consumer.position(at))
-                    if partition.offsets.position > partition.offsets.committed:
-                        positions[at] = partition.offsets.position
-                if positions:
-                    await self._consumer.commit(positions)
-            except Fenced as error:
-                log.info("not committed: the group has moved on", error=str(error))
-                return
-            except Unavailable as error:
-                self._complaints.of("commit", error)
-                return
-            for at, position in positions.items():
-                by_partition[at].committed(position)
+    def _ours(self) -> list[Assigned]:
+        return list(self._partitions.values())
 
     # What operators see
 

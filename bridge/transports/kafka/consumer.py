@@ -18,6 +18,7 @@ from bridge.core.errors import Unavailable
 from bridge.core.event import Record
 from bridge.transports.kafka.client import brokers, connection, in_words
 from bridge.transports.kafka.port import Assignments, Ended, Fenced, OutOfRange, Partition
+from bridge.transports.kafka.records import fetched, key_of
 from bridge.transports.kafka.voice import listen
 
 log = structlog.get_logger()
@@ -96,27 +97,12 @@ class KafkaConsumer:
         from aiokafka import errors
 
         consumer = self._joined()
-        key = _key(partition)
         try:
-            found = await consumer.getmany(
-                key, timeout_ms=FETCH_SECONDS * 1000, max_records=max_records
-            )
+            return await fetched(consumer, partition, max_records, seconds=FETCH_SECONDS)
         except (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError) as error:
             raise OutOfRange(f"{self._who}: {partition}: {in_words(error)}") from error
         except (errors.KafkaError, errors.IllegalStateError) as error:
             raise Unavailable(f"{self._who}: {partition}: {in_words(error)}") from error
-        return [
-            Record(
-                record.topic,
-                record.partition,
-                record.offset,
-                record.key,
-                record.value,
-                tuple(record.headers),
-                record.timestamp,
-            )
-            for record in found.get(key, ())
-        ]
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Return when the coordinator has *positions*; see `Consumer`."""
@@ -124,7 +110,7 @@ class KafkaConsumer:
 
         consumer = self._joined()
         try:
-            await consumer.commit({_key(at): position for at, position in positions.items()})
+            await consumer.commit({key_of(at): position for at, position in positions.items()})
         except (errors.CommitFailedError, errors.IllegalStateError) as error:
             raise Fenced(f"{self._who}: commit: {in_words(error)}") from error
         except errors.KafkaError as error:
@@ -135,7 +121,7 @@ class KafkaConsumer:
         from aiokafka.errors import KafkaError
 
         try:
-            found: int | None = await self._joined().committed(_key(partition))
+            found: int | None = await self._joined().committed(key_of(partition))
         except KafkaError as error:
             raise Unavailable(f"{self._who}: {partition}: {in_words(error)}") from error
         return found
@@ -144,7 +130,7 @@ class KafkaConsumer:
         """Return the first offset and the one after the last; see `Consumer`."""
         from aiokafka.errors import KafkaError
 
-        consumer, key = self._joined(), _key(partition)
+        consumer, key = self._joined(), key_of(partition)
         try:
             first = await consumer.beginning_offsets([key])
             end = await consumer.end_offsets([key])
@@ -157,7 +143,7 @@ class KafkaConsumer:
         from aiokafka.errors import IllegalStateError
 
         try:
-            self._joined().seek(_key(partition), offset)
+            self._joined().seek(key_of(partition), offset)
         except IllegalStateError as error:
             raise Fenced(f"{self._who}: {partition}: {in_words(error)}") from error
 
@@ -166,14 +152,14 @@ class KafkaConsumer:
         from aiokafka.errors import IllegalStateError
 
         try:
-            found: int = await self._joined().position(_key(partition))
+            found: int = await self._joined().position(key_of(partition))
         except IllegalStateError as error:
             raise Fenced(f"{self._who}: {partition}: {in_words(error)}") from error
         return found
 
     def end(self, partition: Partition) -> int | None:
         """Return the offset after the last record there is, as of the last fetch."""
-        consumer, key = self._consumer, _key(partition)
+        consumer, key = self._consumer, key_of(partition)
         if consumer is None or key not in consumer.assignment():
             return None
         found: int | None = consumer.highwater(key)
@@ -208,12 +194,6 @@ class KafkaConsumer:
         if self._consumer is None:
             raise Unavailable(f"{self._who}: not connected")
         return self._consumer
-
-
-def _key(partition: Partition) -> Any:
-    from aiokafka import TopicPartition
-
-    return TopicPartition(partition.topic, partition.number)
 
 
 def _listener(assignments: Assignments) -> Any:

@@ -14,6 +14,7 @@ from bridge.core.event import Record
 from bridge.transports.kafka.client import brokers, connection, in_words
 from bridge.transports.kafka.cluster import partitions
 from bridge.transports.kafka.port import Partition
+from bridge.transports.kafka.records import fetched, key_of
 
 #: How long one fetch waits for records.
 FETCH_SECONDS = 0.5
@@ -57,7 +58,7 @@ class KafkaReader:
         except BaseException:
             await consumer.stop()
             raise
-        consumer.assign([_key(at) for at in self.partitions])
+        consumer.assign([key_of(at) for at in self.partitions])
         self._consumer = consumer
         return self
 
@@ -71,7 +72,7 @@ class KafkaReader:
         """Return of each partition the first offset there is and the one after the last."""
         from aiokafka.errors import KafkaError
 
-        keys = [_key(at) for at in self.partitions]
+        keys = [key_of(at) for at in self.partitions]
         try:
             first = await self._consumer.beginning_offsets(keys)
             end = await self._consumer.end_offsets(keys)
@@ -83,37 +84,16 @@ class KafkaReader:
         """Return the next records of *partition*, at most so many; none after a short wait."""
         from aiokafka.errors import KafkaError
 
-        key = _key(partition)
         try:
-            found = await self._consumer.getmany(
-                key, timeout_ms=FETCH_SECONDS * 1000, max_records=max_records
-            )
+            return await fetched(self._consumer, partition, max_records, seconds=FETCH_SECONDS)
         except KafkaError as error:
             raise Unavailable(f"{self._who}: {partition}: {in_words(error)}") from error
-        return [
-            Record(
-                record.topic,
-                record.partition,
-                record.offset,
-                record.key,
-                record.value,
-                tuple(record.headers),
-                record.timestamp,
-            )
-            for record in found.get(key, ())
-        ]
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Have the next fetch begin at *offset*."""
-        self._consumer.seek(_key(partition), offset)
+        self._consumer.seek(key_of(partition), offset)
 
     async def position(self, partition: Partition) -> int:
         """Return where the next fetch begins: past records that were never delivered."""
-        found: int = await self._consumer.position(_key(partition))
+        found: int = await self._consumer.position(key_of(partition))
         return found
-
-
-def _key(partition: Partition) -> Any:
-    from aiokafka import TopicPartition
-
-    return TopicPartition(partition.topic, partition.number)

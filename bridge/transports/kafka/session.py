@@ -117,7 +117,7 @@ class Session:
                 await sent
             finally:
                 del self._waiting[sent]
-        except Exception:
+        except Exception:  # whatever it was, what was numbered has a gap now
             self.ended = True
             raise
 
@@ -136,7 +136,7 @@ class Session:
         except TimeoutError as error:
             self.ended = True
             raise Late from error
-        except Exception:
+        except Exception:  # as in `send`
             self.ended = True
             raise
 

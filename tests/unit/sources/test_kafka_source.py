@@ -660,3 +660,22 @@ async def test_a_bug_in_the_handler_ends_the_source() -> None:
 
     assert caught.group_contains(ZeroDivisionError)
     assert 0 == rig.cluster.commits[P0]
+
+
+async def test_a_topic_made_anew_stops_the_source_and_is_called_no_loss() -> None:
+    """Its log ends before what was read already: nothing goes on, so nothing says so."""
+    cluster = FakeCluster(P0)
+    for name in ("a", "b"):
+        await cluster.put(P0, b"{}", headers=event_headers(name))
+    cluster.commits[P0] = 5
+    rig = Rig(FakeConsumer(cluster), on_out_of_range="earliest")
+    task = asyncio.create_task(rig.source.run(rig.handled, rig.stop))
+
+    with capture_logs() as lines:
+        await rig.consumer.assign(P0)
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.timeout(5):
+                await task
+
+    assert caught.group_contains(OutOfRange, match="the log ends at 2, before offset 5")
+    assert [] == [line for line in lines if line["log_level"] == "error"]
