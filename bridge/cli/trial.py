@@ -123,7 +123,7 @@ async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
     """Run the stages one by one; return whether the event was refused."""
     from contextlib import AsyncExitStack
 
-    from bridge.core.errors import BridgeError
+    from bridge.core.errors import BridgeError, Filtered
     from bridge.sinks.log import display
 
     takes = line.accepts is None or line.accepts(event)
@@ -140,6 +140,9 @@ async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
             response = await line.pipeline.response(
                 event, lambda stage, body: _stage(show, stage, body)
             )
+        except Filtered as nothing:
+            show(f"filtered ({nothing.reason})", str(nothing))
+            return False
         except BridgeError as error:
             show(_verdict(error), "\n".join((str(error), *where(error, folder))))
             return True

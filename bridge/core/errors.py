@@ -2,6 +2,7 @@
 
     BridgeError
     ├─ ConfigError            at start; exit status 2
+    ├─ Filtered               there is nothing to do for the event; settled
     ├─ EventError             the event is bad; never retried
     │  ├─ DecodeError         no CloudEvent / no known payload
     │  │  └─ UnsupportedFormat  a format nobody here reads
@@ -28,6 +29,22 @@ class ConfigError(BridgeError):
     """The configuration cannot work; found at start, exit status 2."""
 
     reason = "config"
+
+
+class Filtered(BridgeError):
+    """There is nothing to do for this event: it is settled, and counted as filtered.
+
+    What a transformer or a sink raises that wants to say why, where returning None would say
+    nothing: the object that a notification tells of is gone, say. *reason* is one word, for
+    the log and the metric; the text is for people.
+    """
+
+    reason = "filtered"
+
+    def __init__(self, text: str, *, reason: str | None = None) -> None:
+        super().__init__(text)
+        if reason is not None:
+            self.reason = reason
 
 
 class EventError(BridgeError):

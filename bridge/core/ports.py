@@ -102,8 +102,9 @@ class Transformer(Component, Protocol):
     async def preprocess(self, payload: Body, ctx: Context) -> Body | None:
         """Return what the model gets; None: nothing to say, the event counts as filtered.
 
-        Raise TransformError, naming class, method and error, when user code raised.
-        Raise Unavailable when user code met an outage.
+        Raise Filtered where there is nothing to say and a reason for it. Raise TransformError,
+        naming class, method and error, when user code raised; Unavailable when it met an
+        outage.
         """
         ...
 
@@ -118,7 +119,8 @@ class Sink(Component, Protocol):
     async def send(self, event: Event) -> None:
         """Return when the far end has *event*, and not before.
 
-        Raise Rejected when it refused it for good, Unavailable for anything that may pass.
+        Raise Rejected when it refused it for good, Unavailable for anything that may pass,
+        Filtered where there is nothing to send any more.
         May be called concurrently, and again with the same event: its id is the
         idempotency key.
         """

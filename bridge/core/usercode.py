@@ -19,7 +19,14 @@ from typing import Any, Final, Self, TypeVar
 
 from bridge.core import errors
 from bridge.core.aliases import PACKAGES
-from bridge.core.errors import BridgeError, ConfigError, EventError, TransformError, Unavailable
+from bridge.core.errors import (
+    BridgeError,
+    ConfigError,
+    EventError,
+    Filtered,
+    TransformError,
+    Unavailable,
+)
 from bridge.core.loading import load_class
 from bridge.core.threads import Threads
 
@@ -201,11 +208,14 @@ def refusal(name: str, error: BaseException) -> BridgeError:
     """Return what *error*, raised by the user's code called *name*, means for the event.
 
     `ConnectionError`, `TimeoutError` and our own Unavailable are outages: the event is good
-    and is held. Our own EventErrors stay what they are. Anything else is a TransformError.
+    and is held. Our own EventErrors and Filtered stay what they are. Anything else is a
+    TransformError.
     """
     if isinstance(error, Unavailable):
         outage: type[Unavailable] = _nearest_of_ours(error)
         return outage(f"{name}: {_cut(str(error))}", retry_after_seconds=error.retry_after_seconds)
+    if isinstance(error, Filtered):
+        return Filtered(f"{name}: {_cut(str(error))}", reason=error.reason)
     if isinstance(error, EventError):
         return _nearest_of_ours(error)(f"{name}: {_cut(str(error))}")
     if isinstance(error, (ConnectionError, TimeoutError)):

@@ -127,16 +127,17 @@ class Events:
     Every `accepted` is followed by exactly one of the others. *reason* is that of the error
     (`bridge.core.errors`): it says why an event was refused, whether its sender was told
     (`failed`) or the dead letter got it (`dead_lettered`). *refusals* counts by both.
-    *expired_total*: how many of the filtered were of no use any more. *error_events*: how many
-    refusals were told by an event, by reason; such an event ends as that event went.
+    *filtered_for*: how many of the filtered were so for a reason of their own, by that reason.
+    *error_events*: how many refusals were told by an event, by reason; such an event ends as
+    that event went.
     """
 
     __slots__ = (
         "accepted_total",
         "dead_lettered_total",
         "error_events",
-        "expired_total",
         "failed_total",
+        "filtered_for",
         "filtered_total",
         "in_flight",
         "published_total",
@@ -153,7 +154,7 @@ class Events:
         self.failed_total = 0
         self.in_flight = 0
         self.refusals: dict[tuple[str, str], int] = {}
-        self.expired_total = 0
+        self.filtered_for: dict[str, int] = {}
         self.error_events: dict[str, int] = {}
 
     def accepted(self) -> None:
@@ -171,15 +172,18 @@ class Events:
         self.in_flight -= 1
         self.published_total += 1
 
-    def filtered(self) -> None:
-        """Book an event that is not for this pipeline, or that had nothing to say."""
+    def filtered(self, reason: str | None = None) -> None:
+        """Book an event that is not for this pipeline, or that had nothing to say.
+
+        *reason*, one word: why, where that is worth a count of its own (it had expired, what
+        it told of is gone).
+        """
         self.in_flight -= 1
         self.filtered_total += 1
-
-    def expired(self) -> None:
-        """Book an event as filtered because its `expirytime` has passed."""
-        self.filtered()
-        self.expired_total += 1
+        if reason is not None:
+            if reason not in self.filtered_for and len(self.filtered_for) >= MAX_REASONS - 1:
+                reason = "other"
+            self.filtered_for[reason] = self.filtered_for.get(reason, 0) + 1
 
     def told_of(self, reason: str) -> None:
         """Count a refusal that an error event told of; how its event ended is booked apart."""

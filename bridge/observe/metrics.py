@@ -98,10 +98,10 @@ class LedgerCollector(Collector):
             "Events that failed or went to the dead letter, by why.",
             labels=["pipeline", "outcome", "reason"],
         )
-        expired = CounterMetricFamily(
-            "bridge_events_expired",
-            "Filtered events whose expirytime had passed.",
-            labels=["pipeline"],
+        filtered = CounterMetricFamily(
+            "bridge_filtered",
+            "Filtered events by why, where a pipeline had a reason of its own.",
+            labels=["pipeline", "reason"],
         )
         told = CounterMetricFamily(
             "bridge_error_events",
@@ -110,7 +110,8 @@ class LedgerCollector(Collector):
         )
         for name, pipeline in self._ledger.pipelines.items():
             events = pipeline.events
-            expired.add_metric([name], events.expired_total)
+            for reason, count in (_NOT_EXPIRED | events.filtered_for).items():
+                filtered.add_metric([name, reason], count)
             for reason, count in events.error_events.items():
                 told.add_metric([name, reason], count)
             accepted.add_metric([name], events.accepted_total)
@@ -119,7 +120,7 @@ class LedgerCollector(Collector):
                 ended.add_metric([name, outcome], count)
             for (outcome, reason), count in (_NO_EVENTS | events.refusals).items():
                 refusals.add_metric([name, outcome, reason], count)
-        return iter((accepted, ended, in_flight, refusals, expired, told))
+        return iter((accepted, ended, in_flight, refusals, filtered, told))
 
     def _deliveries(self) -> Iterator[Metric]:
         taken = CounterMetricFamily(
@@ -213,6 +214,9 @@ class LedgerCollector(Collector):
 
 _NO_DELIVERIES = dict.fromkeys(DELIVERY_REASONS, 0)
 _NO_EVENTS = dict.fromkeys(EVENT_REASONS, 0)
+
+#: There from the start, so that a first one shows as a rise.
+_NOT_EXPIRED = {"expired": 0}
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

@@ -25,7 +25,7 @@ from bridge.runtime.claims import DATAREF
 from bridge.runtime.deadline import deadline
 from bridge.runtime.expiry import EXPIRYTIME
 from bridge.runtime.failures import ErrorEvents, tell_failures, text_of
-from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Step
+from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Skipped, Step
 from bridge.runtime.redelivery import brake, refusing
 from bridge.runtime.response import CORRELATION_ID, PUID_HEADER
 
@@ -60,8 +60,12 @@ def observe(step: Step, events: Events, complaints: Complaints | None = None) ->
         elif isinstance(outcome, DeadLettered):
             events.dead_lettered(outcome.reason)
             return outcome.reply
+        elif isinstance(outcome, Skipped):
+            events.filtered(outcome.reason)
+            if complaints is not None:
+                complaints.of_filtered(outcome.reason, outcome.text, id=event.id)
         elif outcome is Quiet.EXPIRED:
-            events.expired()
+            events.filtered("expired")
             if complaints is not None:
                 until = event.attributes[EXPIRYTIME]
                 complaints.of_filtered("expired", f"expirytime {until} has passed", id=event.id)
@@ -263,4 +267,6 @@ def in_words(outcome: Outcome) -> tuple[str, str]:
         return "dead_lettered", outcome.reason
     if outcome is Quiet.EXPIRED:
         return "filtered", "expired"
+    if isinstance(outcome, Skipped):
+        return "filtered", outcome.reason
     return (outcome.value, "") if isinstance(outcome, Quiet) else ("replied", "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bridge.core.clock import Clock
-from bridge.core.errors import EventError
+from bridge.core.errors import EventError, Filtered
 from bridge.core.event import Event
 from bridge.core.payload import Body
 from bridge.core.ports import Context, Model, Request, Sink, Transformer
@@ -43,8 +43,16 @@ class DeadLettered:
     reply: Event | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event is settled as filtered, for *reason*; *text* says it to people."""
+
+    reason: str
+    text: str = field(default="", compare=False)
+
+
 #: How an event was settled: by a reply, or why there is none.
-Outcome = Event | Quiet | DeadLettered
+Outcome = Event | Quiet | DeadLettered | Skipped
 
 #: What a source's Handler is made of; raising refuses the event.
 Step = Callable[[Event], Awaitable[Outcome]]
@@ -107,6 +115,12 @@ class Pipeline:
 
     async def __call__(self, event: Event) -> Outcome:
         """Return the reply, or how *event* was settled without one; raise to refuse it."""
+        try:
+            return await self._outcome(event)
+        except Filtered as nothing:
+            return Skipped(nothing.reason, str(nothing))
+
+    async def _outcome(self, event: Event) -> Outcome:
         if EXPIRYTIME in event.attributes and self.expired(event):
             return Quiet.EXPIRED
         delivery = event.origin.delivery

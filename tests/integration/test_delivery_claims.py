@@ -31,7 +31,7 @@ async def test_an_expired_event_is_settled_and_the_model_never_asked(tmp_path: P
     assert len(model.received) == 1
     assert letters.received == []
     assert 'bridge_events_total{outcome="filtered",pipeline="iris"} 2.0' in metrics
-    assert 'bridge_events_expired_total{pipeline="iris"} 2.0' in metrics
+    assert 'bridge_filtered_total{pipeline="iris",reason="expired"} 2.0' in metrics
     assert len(told) == 1
 
 

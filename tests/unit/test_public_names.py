@@ -14,6 +14,7 @@ PUBLIC = {
         "ConfigError",
         "DecodeError",
         "EventError",
+        "Filtered",
         "Overloaded",
         "Rejected",
         "TransformError",

@@ -185,9 +185,9 @@ def test_an_expired_event_is_a_filtered_one():
     events = Events()
     events.accepted()
 
-    events.expired()
+    events.filtered("expired")
 
-    assert (events.filtered_total, events.expired_total) == (1, 1)
+    assert (events.filtered_total, events.filtered_for) == (1, {"expired": 1})
     assert events.balanced()
 
 

@@ -11,7 +11,7 @@ from bridge.core.event import Letter
 from bridge.observe.ledger import Events
 from bridge.runtime.failures import ErrorEvents
 from bridge.runtime.middleware import dead_letter, filtered, handler, join, observe
-from bridge.runtime.pipeline import DeadLettered, Quiet
+from bridge.runtime.pipeline import DeadLettered, Quiet, Skipped
 from tests.fakes import FakeClock, FakeSink, iris_event
 
 
@@ -326,6 +326,7 @@ def whole(outcome, **options):
         (Quiet.PUBLISHED, "published", None),
         (Quiet.FILTERED, "filtered", None),
         (Quiet.EXPIRED, "filtered", "expired"),
+        (Skipped("gone"), "filtered", "gone"),
         (DeadLettered("transform"), "dead_lettered", "transform"),
         (Rejected("no"), "failed", "rejected"),
         (Unavailable("later"), "failed", "unavailable"),
@@ -369,11 +370,29 @@ async def test_an_expired_event_is_counted_as_filtered_and_told_sparingly():
         for _ in range(3):
             assert await handle(iris_event(expirytime="2020-03-21T03:41:28Z")) is None
 
-    assert (events.filtered_total, events.expired_total) == (3, 3)
+    assert (events.filtered_total, events.filtered_for) == (3, {"expired": 3})
     assert events.balanced()
     assert [(line["event"], line["reason"], line["error"]) for line in lines] == [
         ("filtered", "expired", "expirytime 2020-03-21T03:41:28Z has passed")
     ]
+
+
+async def test_what_is_filtered_for_a_reason_is_counted_by_it_and_told_sparingly():
+    """Neither its sender nor the dead letter hears of it."""
+    events, letters = Events(), FakeSink()
+    options = {"dead_letter_sink": letters, "deadline_seconds": 30, "clock": FakeClock()}
+    handle = handler(step(Skipped("gone", "0.png is gone")), name="i", events=events, **options)
+
+    with capture_logs() as lines:
+        for _ in range(2):
+            assert await handle(iris_event()) is None
+
+    assert (events.filtered_total, events.filtered_for) == (2, {"gone": 2})
+    assert events.balanced()
+    assert [(line["event"], line["reason"], line["error"]) for line in lines] == [
+        ("filtered", "gone", "0.png is gone")
+    ]
+    assert letters.events == []
 
 
 async def test_the_whole_nest_tells_of_a_refusal_after_the_dead_letter_has_it():

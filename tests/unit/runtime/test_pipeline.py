@@ -2,9 +2,9 @@
 
 import pytest
 
-from bridge import Body, Event, EventError, Origin, Unavailable
+from bridge import Body, Event, EventError, Filtered, Origin, Unavailable
 from bridge.observe.ledger import Histogram
-from bridge.runtime.pipeline import Pipeline, Quiet, Timings
+from bridge.runtime.pipeline import Pipeline, Quiet, Skipped, Timings
 from bridge.runtime.response import responder
 from tests.fakes import FakeClock, FakeModel, FakeSink, FakeTransformer, iris_event
 
@@ -314,3 +314,32 @@ async def test_a_response_carries_neither_the_claim_nor_the_expiry_of_its_reques
 
     assert reply.get("dataref") is None
     assert reply.get("expirytime") is None
+
+
+async def test_a_step_that_says_why_there_is_nothing_to_do_settles_the_event_as_filtered():
+    """What a transformer raises as Filtered is an outcome with its reason, and no refusal."""
+    sink, model = FakeSink(), FakeModel()
+
+    def gone(_payload, _ctx):
+        raise Filtered("object mnist/0.png is gone", reason="gone")
+
+    outcome = await pipeline(preprocess=FakeTransformer(gone), model=model, sinks=(sink,))(
+        iris_event()
+    )
+
+    assert outcome == Skipped("gone")
+    assert outcome.text == "object mnist/0.png is gone"
+    assert (model.requests, sink.events) == ([], [])
+
+
+async def test_a_sink_that_has_nothing_to_send_any_more_settles_the_event_as_filtered():
+    """The sinks behind it get nothing: there is one outcome."""
+    behind = FakeSink()
+
+    class Superseded(FakeSink):
+        async def send(self, event):
+            raise Filtered("a newer object has its place", reason="superseded")
+
+    outcome = await pipeline(sinks=(Superseded(), behind))(iris_event())
+
+    assert (outcome, behind.events) == (Skipped("superseded"), [])
