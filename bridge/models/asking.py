@@ -1,0 +1,70 @@
+"""What every model behind a server may be told: which model it is, and how payloads say tensors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bridge.config.options import Options, Seconds
+
+#: The forms of payloads, as `bridge.protocols.port` has them.
+FormName = Literal["seldon", "tensorflow", "kserve", "oip"]
+
+#: The datatypes of tensors, as the Open Inference Protocol calls them.
+Datatype = Literal[
+    "BOOL",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "FP16",
+    "BF16",
+    "FP32",
+    "FP64",
+    "BYTES",
+]
+
+
+class TensorOptions(Options):
+    """Where one tensor comes from, and what it becomes."""
+
+    from_: str | None = Field(default=None, alias="from")
+    """Name of the tensor that it is made of, or of a column of the only one; by default its own \
+name, or the only tensor there is."""
+    datatype: Datatype | None = None
+    """Datatype that its values are made; by default they stay what they are."""
+    shape: Annotated[list[Annotated[int, Field(ge=-1)]], Field(min_length=1)] | None = None
+    """Shape that its values are given; one of its numbers may be -1."""
+
+
+class AskingOptions(Options):
+    """Which model is asked, and in which words."""
+
+    name: str | None = None
+    """The model's name, for protocols that have it in the request, and in errors."""
+    version: str | None = None
+    """Version of the model to ask; by default the server chooses."""
+    label: str | None = None
+    """Label of the version to ask (TensorFlow Serving), instead of `version`."""
+    signature: str | None = None
+    """Which of the model's functions to ask (TensorFlow Serving); by default the server's."""
+    form: FormName | None = None
+    """Form in which events and transformers write payloads, and answers are wanted; by default \
+the protocol's own, and then nobody rewrites them."""
+    inputs: dict[str, TensorOptions] = {}
+    """What the model is given, by its own names; by default every tensor as it is called."""
+    outputs: dict[str, TensorOptions] = {}
+    """What the answer holds, by the names it has there; by default every tensor of the model's."""
+    non_finite: Literal["null", "text", "refuse"] = "null"
+    """What NaN and the infinities become in an answer's JSON, which has no form for them: null, \
+their names as text, or the event is refused."""
+    timeout_seconds: Seconds = 30.0
+    """Longest wait for an answer, a free connection included."""
+
+
+__all__ = ["AskingOptions", "Datatype", "FormName", "TensorOptions"]
