@@ -23,6 +23,9 @@ from tests.services.cache import Missing
 from tests.services.kafka import Kafka
 from tests.services.kafka import kafka as kafka_component
 from tests.services.knative import KnativeDispatcher
+from tests.services.minio import Minio, ObjectServer
+from tests.services.minio import minio as minio_component
+from tests.services.moto import moto as moto_component
 from tests.services.process import tail
 from tests.services.seldon_microservice import SeldonMicroservice, seldon_microservice
 
@@ -120,6 +123,36 @@ def own_kafka(breakable_kafka: Kafka) -> Iterator[Kafka]:
         # aiokafka forgets a connection that it is making when it is told to give up.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+@pytest.fixture(scope="session")
+def minio(services: Services, kafka: Kafka) -> Iterator[Minio]:
+    """A MinIO that all tests of the run share, its Kafka targets in the shared `kafka`."""
+    component = minio_component(output=services.output("minio"), kafka=kafka)
+    with services.started("minio", component) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def breakable_minio(services: Services, kafka: Kafka) -> Iterator[Minio]:
+    """The server behind `own_minio`."""
+    component = minio_component(output=services.output("breakable_minio"), kafka=kafka, own=True)
+    with services.started("breakable_minio", component) as breakable:
+        yield breakable
+
+
+@pytest.fixture
+def own_minio(breakable_minio: Minio) -> Minio:
+    """A MinIO that a test may stop, kill and freeze: no other test runs meanwhile."""
+    breakable_minio.server.start()
+    return breakable_minio
+
+
+@pytest.fixture(scope="session")
+def moto(services: Services) -> Iterator[ObjectServer]:
+    """A stand-in for any S3 store without notifications, for tests of listing."""
+    with services.started("moto", moto_component(output=services.output("moto"))) as found:
+        yield found
 
 
 @pytest.hookimpl(wrapper=True)
