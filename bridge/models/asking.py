@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -56,9 +57,9 @@ class AskingOptions(Options):
     form: FormName | None = None
     """Form in which events and transformers write payloads, and answers are wanted; by default \
 the protocol's own, and then nobody rewrites them."""
-    inputs: dict[str, TensorOptions] = {}
+    inputs: Mapping[str, TensorOptions] = {}
     """What the model is given, by its own names; by default every tensor as it is called."""
-    outputs: dict[str, TensorOptions] = {}
+    outputs: Mapping[str, TensorOptions] = {}
     """What the answer holds, by the names it has there; by default every tensor of the model's."""
     non_finite: Literal["null", "text", "refuse"] = "null"
     """What NaN and the infinities become in an answer's JSON, which has no form for them: null, \

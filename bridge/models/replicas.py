@@ -1,0 +1,179 @@
+"""Which of a model's servers is asked: the one with the fewest calls under way that answers.
+
+    one ─▶ a replica ─▶ its call ─┬─ answered, or refused for good ─▶ well
+                                  ├─ no answer ─────────────────────▶ left alone
+                                  └─ "come back later", in a row ───▶ left alone
+    left alone ─▶ the protocol's own probe, again and again ─▶ well
+
+A replica that does not answer is left alone while others do, so that one that hangs costs no
+more than one deadline. Where none is well, all are asked as if they were: there is nothing to
+lose by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+import structlog
+from pydantic import Field
+
+from bridge.config.options import Options, Seconds
+from bridge.core.clock import Clock
+from bridge.core.errors import BridgeError, DeadlineExceeded, Unavailable
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+#: Longest pause between two probes of a replica that does not answer, in seconds.
+MAX_PROBE_SECONDS = 30.0
+
+
+class BreakerOptions(Options):
+    """When one of several servers is left alone."""
+
+    failures: Annotated[int, Field(ge=1)] = 5
+    """Answers in a row that ask to come back later, such as 503, after which a server is left \
+alone; one that does not answer at all is left alone at once."""
+    probe_seconds: Seconds = 2.0
+    """Pause before such a server is asked whether it is well; it doubles up to 30 s."""
+
+
+@dataclass(eq=False, slots=True)
+class Replica(Generic[T]):
+    """One server of a model. *calls*: those it was given, *under_way*: not yet answered ones.
+
+    *busy*: answers in a row that asked to come back later. *turn*: when it was asked last.
+    """
+
+    far_end: T
+    name: str
+    calls: int = 0
+    turn: int = 0
+    under_way: int = 0
+    busy: int = 0
+    is_well: bool = True
+
+
+class Replicas(Generic[T]):
+    """The servers of one model.
+
+    *probe* asks one whether it is well: raises Unavailable if it is not. With one server
+    there is no choice, and nothing is watched.
+    """
+
+    def __init__(
+        self,
+        far_ends: Sequence[tuple[str, T]],
+        *,
+        breaker: BreakerOptions,
+        probe: Callable[[T], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
+        self.members = [Replica(far_end, name) for name, far_end in far_ends]
+        self._breaker = breaker
+        self._probe = probe
+        self._clock = clock
+        self._turn = 0
+        self._ailing = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Replicas[T]:
+        """Watch over the servers that fail."""
+        if len(self.members) > 1:
+            self._watching = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Stop watching; may be called twice."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+    @contextmanager
+    def one(self, *, patient: bool = True) -> Iterator[Replica[T]]:
+        """Give the server to ask, for as long as its call is under way.
+
+        An Unavailable that is raised in between means that it did not answer; where the call
+        is not *patient*, a DeadlineExceeded means nothing. What its answer was is told to
+        `answered`.
+        """
+        replica = self._pick()
+        replica.under_way += 1
+        replica.calls += 1
+        self._turn = replica.turn = self._turn + 1
+        try:
+            yield replica
+        except Unavailable as error:
+            if patient or not isinstance(error, DeadlineExceeded):
+                self._leave_alone(replica, error)
+            raise
+        finally:
+            replica.under_way -= 1
+
+    def answered(self, replica: Replica[T], outage: Unavailable | None = None) -> None:
+        """Note that *replica* answered; *outage* if it was to come back later."""
+        if outage is None:
+            replica.busy = 0
+            self._welcome(replica)
+            return
+        replica.busy += 1
+        if replica.busy >= self._breaker.failures:
+            self._leave_alone(replica, outage)
+
+    async def ping(self) -> None:
+        """Return if one of the servers is well; else raise what the first of them said."""
+        answers = await asyncio.gather(
+            *(self._probe(member.far_end) for member in self.members), return_exceptions=True
+        )
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        for error in errors:
+            if not isinstance(error, Unavailable):
+                raise error
+        if len(errors) == len(answers):
+            raise errors[0]
+
+    def _pick(self) -> Replica[T]:
+        if len(self.members) == 1:
+            return self.members[0]
+        well = [member for member in self.members if member.is_well] or self.members
+        return min(well, key=lambda member: (member.under_way, member.turn))
+
+    def _leave_alone(self, replica: Replica[T], error: Unavailable) -> None:
+        if len(self.members) > 1 and replica.is_well:
+            replica.is_well = False
+            log.warning("model server left alone", server=replica.name, error=str(error))
+            self._ailing.set()
+
+    def _welcome(self, replica: Replica[T]) -> None:
+        if not replica.is_well:
+            replica.is_well = True
+            log.info("model server answers again", server=replica.name)
+
+    async def _watch(self) -> None:
+        """Ask whoever is left alone whether it is well, until nobody is left alone; then wait."""
+        pause = self._breaker.probe_seconds
+        while True:
+            await self._ailing.wait()
+            await self._clock.sleep(pause)
+            ailing = [member for member in self.members if not member.is_well]
+            answers = await asyncio.gather(
+                *(self._probe(member.far_end) for member in ailing), return_exceptions=True
+            )
+            for member, answer in zip(ailing, answers, strict=True):
+                if answer is None:
+                    member.busy = 0
+                    self._welcome(member)
+                elif not isinstance(answer, BridgeError):
+                    raise answer
+            if all(member.is_well for member in self.members):
+                pause = self._breaker.probe_seconds
+                self._ailing.clear()
+            else:
+                pause = min(pause * 2, MAX_PROBE_SECONDS)
