@@ -61,15 +61,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*answers: Answer) -> AsyncIterator[Receiver]:
-    """Yield a receiver that listens on a free port of 127.0.0.1."""
+async def receiving(*answers: Answer, port: int = 0) -> AsyncIterator[Receiver]:
+    """Yield a receiver that listens on *port* of 127.0.0.1, or a free one."""
     receiver = Receiver(*answers)
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", receiver._handle)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         receiver.url = f"http://{host}:{port}/"
