@@ -10,6 +10,7 @@ is often empty, and one request id may cover several objects, so the sequencer i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -17,12 +18,48 @@ import orjson
 
 from bridge.core.attributes import check_attributes, is_timestamp, shown
 from bridge.core.errors import DecodeError
-from bridge.core.payload import JSON
+from bridge.core.payload import JSON, Body
 
 TYPE_PREFIX = "com.amazonaws.s3."
 
 #: How many objects one notification may tell of.
 MAX_RECORDS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a notification tells of one object; None where it does not say.
+
+    *version* and *etag* (without quotes) pin the content that was there when it was sent;
+    reading by them finds that content, or nothing. *event_name* is without `s3:`, as
+    `ObjectCreated:Put`. *sequencer* orders the events of one key: compare as text, padded on
+    the left with zeros to the same length (S3 user guide, event message structure).
+    """
+
+    bucket: str
+    key: str
+    version: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    event_name: str = ""
+    sequencer: str | None = None
+
+
+def notified_object(payload: Body) -> Told:
+    """Return the object that *payload*, a notification of one record, tells of.
+
+    Raise DecodeError as `object_of` does.
+    """
+    return _told(payload.json())
+
+
+def object_of(body: bytes | Mapping[str, Any]) -> Told:
+    """Return the object that *body*, a notification of one record, tells of.
+
+    Raise DecodeError where it is none, or has no record or several: `decode` makes an event
+    of each.
+    """
+    return _told(Body(body).json() if isinstance(body, bytes) else body)
 
 
 def decode(body: bytes) -> list[tuple[dict[str, str], bytes]]:
@@ -60,6 +97,41 @@ def decode(body: bytes) -> list[tuple[dict[str, str], bytes]]:
 def object_key(record: Mapping[str, Any]) -> str:
     """Return the key of the object that *record*, one of Records, tells of: decoded once."""
     return unquote_plus(_text(_section(record, "s3.object", ""), "key", ""))
+
+
+def _told(notification: Any) -> Told:
+    records = notification.get("Records") if isinstance(notification, Mapping) else None
+    if not isinstance(records, list) or len(records) != 1 or not isinstance(records[0], dict):
+        raise DecodeError("no notification of one object: expected a member 'Records' with one")
+    record, where = records[0], "Records[0]"
+    item = _section(record, "s3.object", where)
+    key = _text(item, "key", f"{where}.s3.object")
+    try:
+        key = unquote_plus(key, errors="strict")
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"member '{where}.s3.object.key': expected UTF-8") from error
+    etag, size = _optional(item, "eTag"), item.get("size")
+    return Told(
+        bucket=_text(_section(record, "s3.bucket", where), "name", f"{where}.s3.bucket"),
+        key=key,
+        version=_version(record, item),
+        etag=etag.strip('"') if etag else None,
+        size=size if isinstance(size, int) and not isinstance(size, bool) else None,
+        event_name=_text(record, "eventName", where).removeprefix("s3:"),
+        sequencer=_optional(item, "sequencer"),
+    )
+
+
+def _version(record: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
+    """Return the version, where there is one: MinIO before 2020 wrote '1' for every object."""
+    version = _optional(item, "versionId")
+    unversioned = version == "null" or (version == "1" and record.get("eventSource") == "minio:s3")
+    return None if unversioned else version
+
+
+def _optional(section: Mapping[str, Any], name: str) -> str | None:
+    found = section.get(name)
+    return found if isinstance(found, str) and found else None
 
 
 def _attributes(record: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -3,12 +3,18 @@
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import bridge
 
 #: Where each public name lives.
 PUBLIC = {
+    "bridge.codecs.notification": ["notified_object"],
+    "bridge.config.objects": ["ObjectStoreOptions"],
     "bridge.core.errors": [
         "BridgeError",
         "ConfigError",
@@ -32,7 +38,14 @@ PUBLIC = {
         "Source",
         "Transformer",
     ],
+    "bridge.transports.objects": ["ObjectRef", "ObjectStore"],
 }
+
+#: Those that only some transformers need.
+LAZY = {"ObjectRef", "ObjectStore", "ObjectStoreOptions", "notified_object"}
+
+#: What nobody pays for who does not use it.
+HEAVY = ["pydantic", "httptools", "bridge.codecs", "bridge.config", "bridge.transports"]
 
 
 def test_the_public_names_are_these():
@@ -51,7 +64,10 @@ def test_each_name_is_the_one_of_its_module():
 
 
 def test_nothing_else_is_left_lying_about():
-    """Whatever can be imported from `bridge` without an underscore is public or a room."""
+    """Whatever can be imported from `bridge` without an underscore is public or a module."""
+    for name in LAZY:
+        getattr(bridge, name)
+
     found = {
         name
         for name, value in vars(bridge).items()
@@ -59,6 +75,23 @@ def test_nothing_else_is_left_lying_about():
     }
 
     assert found == set(bridge.__all__) - {"__version__"}
+
+
+def test_a_name_that_is_not_public_is_told():
+    """The lazy names do not make a misspelled one come from nowhere."""
+    with pytest.raises(AttributeError, match="module 'bridge' has no attribute 'ObjectStores'"):
+        bridge.ObjectStores  # noqa: B018  # asking is the test
+
+
+def test_what_a_transformer_does_not_use_is_not_imported():
+    """`import bridge` stays light; a store's options come without the SDK that signs."""
+    heavy = [*HEAVY, "minio"]
+    script = f"import sys, bridge; print([name for name in {heavy} if name in sys.modules])"
+    store = f"{script}; bridge.ObjectStore; bridge.ObjectRef; print('minio' in sys.modules)"
+
+    found = subprocess.run([sys.executable, "-c", store], capture_output=True, text=True)
+
+    assert ("[]\nFalse\n", "") == (found.stdout, found.stderr)
 
 
 def test_each_public_name_says_what_it_promises():

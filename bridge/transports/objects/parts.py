@@ -1,0 +1,108 @@
+"""An answer with bytes of an object: which ones, of how many, and of which content.
+
+206 with Content-Range, or 200 with all of it ──the content asked for?──▶ Part
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from bridge.core.errors import Filtered, Rejected, Unavailable
+from bridge.transports.http import HttpResponse
+from bridge.transports.objects.port import ObjectHead, ObjectRef
+
+METADATA: Final = b"x-amz-meta-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some bytes of the object that *head* is of, whose size is that of all of it."""
+
+    head: ObjectHead
+    data: bytes
+
+
+def part_of(answer: HttpResponse, ref: ObjectRef, start: int, where: str) -> Part:
+    """Return what *answer*, a 200 or 206, holds of *ref* from *start*.
+
+    A store that knows no ranges answers with all of the object. Raise Filtered, reason
+    `superseded`, where it is of another content than *ref* is pinned to: not every store
+    minds If-Match. Raise Unavailable for what no S3 store answers. *where* begins the text.
+    """
+    etag, version = etag_of(answer), version_of(answer)
+    if not etag:
+        raise Unavailable(f"{where}: answered {answer.status} without an ETag: no S3 store?")
+    if ref.etag not in (None, etag) or (ref.version is not None and version != ref.version):
+        raise Filtered(f"{where}: the object is another by now", reason="superseded")
+    data = answer.body
+    if answer.status == 200:
+        size, data = len(data), data[start:]
+    else:
+        size = _size(answer, start, where)
+    content_type = answer.header(b"content-type")
+    head = ObjectHead(
+        ref=ObjectRef(bucket=ref.bucket, key=ref.key, version=version, etag=etag),
+        size=size,
+        content_type=None if content_type is None else content_type.decode("latin-1"),
+        modified=_modified(answer),
+        metadata=_metadata(answer),
+    )
+    return Part(head=head, data=data)
+
+
+def etag_of(answer: HttpResponse) -> str:
+    """Return the etag without quotes; empty where there is none."""
+    value = answer.header(b"etag")
+    return "" if value is None else value.decode("latin-1").removeprefix("W/").strip('"')
+
+
+def version_of(answer: HttpResponse) -> str | None:
+    """Return the version, None where the bucket keeps none."""
+    value = answer.header(b"x-amz-version-id")
+    return None if value in (None, b"", b"null") else value.decode("latin-1")
+
+
+def check_sendable(name: str, value: str, where: str) -> None:
+    """Raise Rejected unless *value* may stand in the header *name* of a signed request."""
+    if _SENDABLE.fullmatch(value) is None or _NAME.fullmatch(name) is None:
+        raise Rejected(f"{where}: {name[:60]!r}: expected printable ASCII, without outer space")
+
+
+def _size(answer: HttpResponse, start: int, where: str) -> int:
+    """Return how large the whole object is, from the Content-Range (RFC 9110, 14.4)."""
+    value = answer.header(b"content-range") or b""
+    found = _RANGE.fullmatch(value)
+    if found is not None:
+        first, last, size = (int(number) for number in found.groups())
+        if first == start and last - first + 1 == len(answer.body) and last < size:
+            return size
+    raise Unavailable(
+        f"{where}: answered {len(answer.body)} bytes as {value[:60]!r}: expected those from {start}"
+    )
+
+
+def _modified(answer: HttpResponse) -> str:
+    value = answer.header(b"last-modified")
+    if value is None:
+        return ""
+    try:
+        return f"{parsedate_to_datetime(value.decode('latin-1')):%Y-%m-%dT%H:%M:%SZ}"
+    except ValueError:
+        return ""
+
+
+def _metadata(answer: HttpResponse) -> dict[str, str]:
+    cut = len(METADATA)
+    return {
+        name[cut:].decode("latin-1"): value.decode("utf-8", "replace")
+        for name, value in answer.headers
+        if name.startswith(METADATA)
+    }
+
+
+_RANGE: Final = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
+_SENDABLE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+_NAME: Final = re.compile(r"[a-z0-9._-]+")

@@ -1,0 +1,348 @@
+"""The object store: signed requests over the pooled client, and what the answers mean.
+
+    ObjectRef ─▶ path ─▶ Signer ─▶ HttpClient ══▶ store
+       StoredObject · Page · Filtered · Rejected · Unavailable ◀── answer
+
+Path style alone: the bucket stands in the path, so that one pool serves all buckets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from hashlib import sha256
+from typing import Final, Self
+from urllib.parse import quote
+
+from bridge.config.objects import ObjectStoreOptions
+from bridge.config.options import HttpClientOptions
+from bridge.core.clock import Clock, SystemClock
+from bridge.core.errors import (
+    BridgeError,
+    ConfigError,
+    DeadlineExceeded,
+    Filtered,
+    Rejected,
+    Unavailable,
+)
+from bridge.transports.http import HttpResponse, http_client
+from bridge.transports.http.client import BaseUrl
+from bridge.transports.objects.documents import BadDocument, copied_etag, error_of, listing_of
+from bridge.transports.objects.names import bucket_path, named, object_path
+from bridge.transports.objects.parts import Part, check_sendable, etag_of, part_of, version_of
+from bridge.transports.objects.port import ObjectHead, ObjectRef, Page, StoredObject
+from bridge.transports.objects.refusals import refusal, refuses_us
+from bridge.transports.objects.signing import EMPTY, Signer
+
+#: What `get` asks for first: most objects are smaller, and of a larger one it tells the size.
+FIRST_BYTES: Final = 1024 * 1024
+
+#: What `chunks` yields at once, unless told.
+CHUNK_BYTES: Final = 1024 * 1024
+
+#: Room for an answer that is no object: a page of 1,000 keys of 1,024 bytes, each encoded.
+MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
+
+#: Objects of one page, at most (ListObjectsV2).
+MAX_LISTED: Final = 1000
+
+#: Pages without an object that are read over before a listing counts as broken.
+MAX_EMPTY_PAGES: Final = 1000
+
+#: Bodies above this are hashed on a thread: 256 KiB take the loop a third of a millisecond.
+THREAD_BYTES: Final = 256 * 1024
+
+
+class ObjectStore:
+    """An S3 store. Safe to ask concurrently.
+
+    Every method raises Unavailable for what may pass (no connection, no answer in time, 5xx,
+    429, and credentials that are not taken: 401 and 403); BucketMissing, a Rejected, where
+    there is no such bucket; and Rejected for everything else that the store refuses, and for
+    buckets and keys that no path carries, before anything is sent. Texts name the store and
+    the object, never a secret.
+    """
+
+    Options = ObjectStoreOptions
+
+    def __init__(self, options: ObjectStoreOptions, *, clock: Clock | None = None) -> None:
+        """Raise ConfigError for a URL, a certificate or credentials that cannot work."""
+        clock = clock or SystemClock()
+        base = BaseUrl(options.url)
+        if base.target != "/" or "@" in base.parts.netloc:
+            raise ConfigError(
+                f"url {base.origin}: expected no path, query or user; "
+                "credentials go to access_key and secret_key"
+            )
+        self._options = options
+        self._who = f"object store {base.origin}"
+        self._signer = Signer(options, base.authority, clock)
+        self._client = http_client(
+            HttpClientOptions(
+                url=options.url,
+                tls=options.tls,
+                proxy_url=options.proxy_url,
+                proxy_password_file=options.proxy_password_file,
+                connections=options.connections,
+                connect_timeout_seconds=options.connect_timeout_seconds,
+                idle_seconds=options.idle_seconds,
+                max_response_bytes=max(options.max_object_bytes, MAX_DOCUMENT_BYTES),
+            ),
+            clock=clock,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool; connections are made when they are needed."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close every connection; may be called twice."""
+        await self._client.__aexit__(*exc)
+
+    async def ping(self) -> None:
+        """Return if the store answers and knows who we are; raise Unavailable if not.
+
+        What we may do is not asked: an account may be good for one bucket alone.
+        """
+        answer = await self._ask("GET", "/")
+        if answer.status >= 500 or answer.status == 429 or refuses_us(answer):
+            raise self._refused(answer, "/", "")
+
+    async def head(self, ref: ObjectRef) -> ObjectHead:
+        """Return what is known of *ref* beside its bytes.
+
+        Raise Filtered, reason `gone`, where it is not there; reason `superseded` where it is
+        not the content that *ref* is pinned to.
+        """
+        # One byte of it, not HEAD: an answer to HEAD has no body, so it cannot tell a missing
+        # bucket from a missing key.
+        return (await self._part(ref, 0, 1)).head
+
+    async def get(self, ref: ObjectRef, *, max_bytes: int | None = None) -> StoredObject:
+        """Return the object *ref*, whole, of one content from its first byte to its last.
+
+        An object larger than *max_bytes* (by default and at most `max_object_bytes`) is
+        Rejected after its first MiB, or less, has told its size. One request up to a MiB, two
+        beyond. Raise Filtered as `head` does.
+        """
+        limit = self._options.max_object_bytes
+        if max_bytes is not None:
+            limit = min(limit, max_bytes)
+        part = await self._part(ref, 0, max(1, min(limit, FIRST_BYTES)))
+        size = part.head.size
+        if size > limit:
+            where = self._where(ref.bucket, ref.key)
+            raise Rejected(f"{where}: {size} bytes: expected at most {limit}")
+        pieces, held = [part.data], len(part.data)
+        while held < size:
+            more = await self._part(part.head.ref, held, size - held)
+            pieces.append(more.data)
+            held += len(more.data)
+        return StoredObject(head=part.head, data=b"".join(pieces))
+
+    async def chunks(
+        self, ref: ObjectRef, *, chunk_bytes: int = CHUNK_BYTES
+    ) -> AsyncIterator[bytes]:
+        """Yield the object *ref* piece by piece, *chunk_bytes* at a time, of any size.
+
+        One piece is in memory at a time, and a request fetches it, pinned to the content that
+        the first one found: an object that is changed meanwhile raises Filtered, reason
+        `superseded`, and then what was yielded is worth nothing. Raise Filtered as `head` does.
+        """
+        most = max(self._options.max_object_bytes, MAX_DOCUMENT_BYTES)
+        if not 0 < chunk_bytes <= most:
+            raise ValueError(f"chunk_bytes {chunk_bytes}: expected 1 to {most}")
+        part = await self._part(ref, 0, chunk_bytes)
+        held = len(part.data)
+        if held:
+            yield part.data
+        while held < part.head.size:
+            part = await self._part(part.head.ref, held, chunk_bytes)
+            held += len(part.data)
+            yield part.data
+
+    async def put(
+        self,
+        bucket: str,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+    ) -> ObjectRef:
+        """Return when *data* lies at *key* in *bucket*, with the ref that pins it.
+
+        *if_match*: only over the content with this etag; *if_none_match*: only where nothing
+        lies yet. Raise Filtered, reason `superseded`, where that does not hold; reason `gone`
+        where *if_match* finds nothing at all. The same put again is the same object. But a
+        conditional put may be repeated by the pool on a connection that died unanswered, and
+        then meet its own first try as `superseded`: read before believing it.
+        """
+        path = object_path(bucket, key)
+        headers = {}
+        if content_type is not None:
+            headers["content-type"] = content_type
+        for name, value in (metadata or {}).items():
+            headers[f"x-amz-meta-{name}"] = value
+        if if_match is not None:
+            headers["if-match"] = f'"{if_match}"'
+        if if_none_match:
+            headers["if-none-match"] = "*"
+        for name, value in headers.items():
+            check_sendable(name, value, self._where(bucket, key))
+        answer = await self._ask("PUT", path, headers=headers, body=data)
+        etag = etag_of(answer)
+        if answer.status != 200 or not etag:
+            raise self._refused(answer, named(bucket, key), bucket)
+        return ObjectRef(bucket=bucket, key=key, version=version_of(answer), etag=etag)
+
+    async def copy(self, source: ObjectRef, bucket: str, key: str) -> ObjectRef:
+        """Return when the store has copied *source* to *key* in *bucket*, bytes, type and all.
+
+        The bytes never come here. Raise Filtered as `head` does, of *source*; BucketMissing
+        of either bucket. Up to 5 GiB, which is the store's limit.
+        """
+        headers = {"x-amz-copy-source": object_path(source.bucket, source.key)}
+        if source.version is not None:
+            headers["x-amz-copy-source"] += f"?versionId={_encoded(source.version)}"
+        if source.etag is not None:
+            headers["x-amz-copy-source-if-match"] = f'"{source.etag}"'
+            check_sendable("etag", source.etag, self._where(source.bucket, source.key))
+        path = object_path(bucket, key)
+        answer = await self._ask("PUT", path, headers=headers)
+        shown = f"{named(source.bucket, source.key)} to {named(bucket, key)}"
+        if answer.status != 200 or error_of(answer.body) is not None:
+            raise self._refused(answer, shown, bucket)
+        try:
+            etag = copied_etag(answer.body)
+        except BadDocument as error:
+            raise Unavailable(f"{self._who}: {shown}: {error}") from error
+        return ObjectRef(bucket=bucket, key=key, version=version_of(answer), etag=etag)
+
+    async def list(
+        self, bucket: str, *, prefix: str = "", after: str = "", limit: int = MAX_LISTED
+    ) -> Page:
+        """Return up to *limit* (1 to 1,000) objects whose keys begin with *prefix*, in order.
+
+        *after* is a key, there or not: the page begins behind it. A page is no snapshot: what
+        is put behind its end is on a later page, what is put before it on none. Keys that no
+        path carries are listed too; reading them is refused.
+        """
+        if not 1 <= limit <= MAX_LISTED:
+            raise ValueError(f"limit {limit}: expected 1 to {MAX_LISTED}")
+        path = bucket_path(bucket)
+        asked = {"encoding-type": "url", "list-type": "2", "max-keys": str(limit)}
+        optional = {"prefix": prefix, "start-after": after}
+        asked |= {name: value for name, value in optional.items() if value}
+        for _ in range(MAX_EMPTY_PAGES):
+            answer = await self._ask("GET", path, query=_query(asked))
+            if answer.status != 200:
+                raise self._refused(answer, named(bucket), bucket)
+            try:
+                listing = listing_of(answer.body, bucket)
+            except BadDocument as error:
+                raise Unavailable(f"{self._where(bucket)}: no listing: {error}") from error
+            objects = listing.objects
+            if not listing.truncated:
+                return Page(objects=objects)
+            if objects:
+                return Page(objects=objects, next=objects[-1].ref.key)
+            if not listing.token:
+                break
+            asked["continuation-token"] = listing.token
+        raise Unavailable(f"{self._where(bucket)}: a listing that goes on without an object")
+
+    async def create_bucket(self, bucket: str) -> bool:
+        """Return when there is a *bucket* of ours; False: there was one already.
+
+        Raise Rejected where somebody else has one of that name.
+        """
+        path = bucket_path(bucket)
+        region = self._options.region
+        body = b"" if region == "us-east-1" else _LOCATION % region.encode()
+        answer = await self._ask("PUT", path, body=body)
+        if answer.status == 200:
+            return True
+        found = error_of(answer.body)
+        if found is not None and found.code == "BucketAlreadyOwnedByYou":
+            return False
+        raise self._refused(answer, named(bucket), bucket)
+
+    async def delete(self, bucket: str, key: str) -> None:
+        """Return when nothing lies at *key* in *bucket*; that nothing lay there is fine.
+
+        Where the bucket keeps versions, the old ones stay.
+        """
+        answer = await self._ask("DELETE", object_path(bucket, key))
+        if answer.status in (200, 204):
+            return
+        refused = self._refused(answer, named(bucket, key), bucket)
+        if not isinstance(refused, Filtered):
+            raise refused
+
+    async def _part(self, ref: ObjectRef, start: int, length: int) -> Part:
+        """Return *length* bytes of *ref* from *start*, or as many as there are."""
+        path = object_path(ref.bucket, ref.key)
+        query = "" if ref.version is None else f"versionId={_encoded(ref.version)}"
+        headers = {}
+        if ref.etag is not None:
+            headers["if-match"] = f'"{ref.etag}"'
+            check_sendable("etag", ref.etag, self._where(ref.bucket, ref.key))
+        asked = {**headers, "range": f"bytes={start}-{start + length - 1}"}
+        answer = await self._ask("GET", path, query=query, headers=asked)
+        if answer.status == 416 and start == 0:
+            # Nothing has no first byte: an empty object is asked for as it is.
+            answer = await self._ask("GET", path, query=query, headers=headers)
+        if answer.status not in (200, 206):
+            raise self._refused(answer, named(ref.bucket, ref.key), ref.bucket)
+        return part_of(answer, ref, start, self._where(ref.bucket, ref.key))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] = {},
+        body: bytes = b"",
+    ) -> HttpResponse:
+        """Return the store's answer to a signed request, whatever its status."""
+        body_hash = EMPTY
+        if body and not self._signer.anonymous:
+            small = len(body) <= THREAD_BYTES
+            hashed = sha256(body) if small else await asyncio.to_thread(sha256, body)
+            body_hash = hashed.hexdigest()
+        sent = self._signer.signed(method, path, query, dict(headers), body_hash)
+        target = f"{path}?{query}" if query else path
+        seconds = self._options.timeout_seconds
+        try:
+            return await self._client.request(method, target, sent, body, timeout_seconds=seconds)
+        except Rejected as error:  # longer than the client reads
+            raise Rejected(f"object store: {error}") from error
+        except Unavailable as error:
+            kind = DeadlineExceeded if isinstance(error, DeadlineExceeded) else Unavailable
+            raise kind(f"object store: {error}") from error
+
+    def _refused(self, answer: HttpResponse, what: str, bucket: str) -> BridgeError:
+        return refusal(answer, f"{self._who}: {what}", bucket, self._signer.hidden)
+
+    def _where(self, bucket: str, key: str | None = None) -> str:
+        return f"{self._who}: {named(bucket, key)}"
+
+
+def _query(asked: Mapping[str, str]) -> str:
+    """Return *asked* as a query, encoded as the signature wants it."""
+    return "&".join([f"{name}={_encoded(value)}" for name, value in asked.items()])
+
+
+def _encoded(value: str) -> str:
+    return quote(value, safe="")
+
+
+_LOCATION: Final = (
+    b'<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    b"<LocationConstraint>%b</LocationConstraint></CreateBucketConfiguration>"
+)
