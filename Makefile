@@ -8,11 +8,12 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DEMO ?= iris
 KEEP ?=
+PROTOS := bridge/protocols/proto
 SOAK ?=
 SEED ?=
 COUNT ?=
 
-.PHONY: help demo test lint format bench soak shell docs clean
+.PHONY: help demo test lint format bench soak shell docs protos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,6 +36,13 @@ format: .venv/test.stamp ## format the code
 
 docs: .venv/test.stamp ## make the generated pages anew
 	@$(BIN)/bridge options --all > docs/options.md
+
+# The compiler's own environment is thrown away: what it needs is not what the bridge needs.
+protos: ## compile the messages of gRPC anew
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	python3 -m venv "$$folder" && "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check grpcio-tools && \
+	"$$folder/bin/python" -m grpc_tools.protoc -I $(PROTOS) --include_imports \
+	  --descriptor_set_out $(PROTOS)/messages.binpb seldon.proto tensorflow_serving.proto inference.proto
 
 bench: .venv/test.stamp ## measure the bridge beside its peers, as ratios in one run
 	@$(BIN)/python -m bench $(ARGS)
