@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.services.fixtures"]
+pytest_plugins = ["tests.services.fixtures", "tests.services.model_servers.fixtures"]
 
 # A shared machine is slow at times, which says nothing of the code. In CI the same examples
 # are drawn every time, so that a change is judged by what it changed; elsewhere new ones.

@@ -27,7 +27,6 @@ from tests.services.minio import Minio, ObjectServer
 from tests.services.minio import minio as minio_component
 from tests.services.moto import moto as moto_component
 from tests.services.process import tail
-from tests.services.seldon_microservice import SeldonMicroservice, seldon_microservice
 
 REQUIRE = "BRIDGE_TEST_REQUIRE"
 
@@ -89,14 +88,6 @@ def knative_dispatcher(services: Services) -> Iterator[KnativeDispatcher]:
 
     with services.started("knative_dispatcher", component()) as dispatcher:
         yield dispatcher
-
-
-@pytest.fixture(scope="session")
-def seldon_iris(services: Services) -> Iterator[SeldonMicroservice]:
-    """Seldon's own microservice with the iris model."""
-    component = seldon_microservice(output=services.output("seldon_iris"))
-    with services.started("seldon_iris", component) as microservice:
-        yield microservice
 
 
 @pytest.fixture(scope="session")

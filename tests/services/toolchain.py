@@ -50,18 +50,30 @@ def go_build(folder: Path) -> Path:
     return cached(folder.name, content_of(folder), make) / folder.name
 
 
-def venv(name: str, requirements: tuple[str, ...]) -> Path:
-    """Return the Python of an environment *name* that holds *requirements* and nothing else."""
-    base = _base_python()
+def venv(
+    name: str,
+    requirements: tuple[str, ...],
+    *,
+    constraints: Path | None = None,
+    base: str | None = None,
+) -> Path:
+    """Return the Python of an environment *name* that holds *requirements* and nothing else.
+
+    *constraints* pins what those need in turn (pip's constraints file). *base* is the Python
+    to make it of, one of the version that ours has if None.
+    """
+    base = base or _base_python()
+    pins = () if constraints is None else ("--constraint", str(constraints))
 
     def make(made: Path) -> None:
         _made([base, "-m", "venv", str(made)], f"no environment for {name}")
         _made(
-            [str(made / "bin/python"), "-m", "pip", "install", "--quiet", *requirements],
+            [str(made / "bin/python"), "-m", "pip", "install", "--quiet", *pins, *requirements],
             f"{' '.join(requirements)} cannot be installed",
         )
 
-    return cached(name, "\n".join((base, *requirements)).encode(), make) / "bin" / "python"
+    pinned = b"" if constraints is None else b"\n" + constraints.read_bytes()
+    return cached(name, "\n".join((base, *requirements)).encode() + pinned, make) / "bin/python"
 
 
 def _base_python() -> str:

@@ -1,0 +1,124 @@
+"""A model server as the tests see it: its addresses, and the models that it serves.
+
+    tests ──REST, gRPC──▶ the server's own process, in an environment of its own
+                             │
+                             └─ models/*.py, the same functions on every server
+
+Each server is a module here, whose `running` starts one; more than one may run at a time.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.protocols.port import Metadata, Spec
+from tests.services.process import Process, answers
+
+MODELS = Path(__file__).parent / "models"
+CONSTRAINTS = Path(__file__).parent / "constraints"
+_LOOPBACK = Path(__file__).parent / "loopback"
+
+#: Longest that a server may take to start: they import much, and the machine may be busy.
+READY_SECONDS = 120.0
+
+#: A SETTINGS frame that sets nothing (RFC 9113, 6.5), and the byte that tells it is one.
+_NO_SETTINGS, _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)), bytes((4,))
+_HTTP2_SECONDS = 0.5
+
+#: The datatypes of `echo`: all of the Open Inference Protocol but BF16, which no server takes.
+DATATYPES = (
+    *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
+    *("FP16", "FP32", "FP64", "BYTES"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that runs: *models* by name, *grpc_target* as `host:port`, *pid* of its group.
+
+    *rest_url* is the base of the paths of its protocol, without a slash at its end.
+    """
+
+    name: str
+    version: str
+    rest_url: str | None
+    grpc_target: str | None
+    models: Mapping[str, Metadata]
+    pid: int
+
+
+#: [n, 4] measures → [n, 3] probabilities, as models/iris.py computes them.
+IRIS = Metadata(
+    name="iris",
+    inputs=(Spec(name="measures", datatype="FP32", shape=(-1, 4)),),
+    outputs=(Spec(name="probabilities", datatype="FP32", shape=(-1, 3)),),
+)
+
+#: Answers each input `in_<datatype>` that came, [n, m], as output `out_<datatype>`.
+ECHO = Metadata(
+    name="echo",
+    inputs=tuple(Spec(name=f"in_{one.lower()}", datatype=one, shape=(-1, -1)) for one in DATATYPES),
+    outputs=tuple(
+        Spec(name=f"out_{one.lower()}", datatype=one, shape=(-1, -1)) for one in DATATYPES
+    ),
+)
+
+#: Raises, whatever it is asked: RuntimeError("the model is broken: /srv/secret/path").
+BROKEN = Metadata(name="broken", inputs=IRIS.inputs, outputs=IRIS.outputs)
+
+#: [n, 1] products and users → [n, 1] scores, as models/recommender.py computes them.
+RECOMMENDER = Metadata(
+    name="recommender",
+    inputs=(
+        Spec(name="products", datatype="FP32", shape=(-1, 1)),
+        Spec(name="users", datatype="FP32", shape=(-1, 1)),
+    ),
+    outputs=(Spec(name="predictions", datatype="FP32", shape=(-1, 1)),),
+)
+
+
+def of(*models: Metadata) -> dict[str, Metadata]:
+    """Return *models* by their names."""
+    return {model.name: model for model in models}
+
+
+@contextmanager
+def started(
+    command: list[str],
+    *,
+    output: Path,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[int]:
+    """Run *command* until *ready*, listening on 127.0.0.1 alone, and yield the process's id.
+
+    It runs in MODELS, whose modules it can import, and writes no caches there. All of its
+    process group has ended on return.
+    """
+    path = f"{_LOOPBACK}:{MODELS}"
+    quiet = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    with Process(
+        command, output=output, folder=MODELS, environment={**quiet, **(environment or {})}
+    ) as process:
+        process.wait_until(ready, seconds=READY_SECONDS)
+        yield process.pid
+
+
+def well(url: str, *grpc: int) -> Callable[[], bool]:
+    """Return what says whether *url* is answered with success, and *grpc* by a gRPC server."""
+    return lambda: answers(url) and all(map(speaks_http2, grpc))
+
+
+def speaks_http2(port: int) -> bool:
+    """Whether *port* of 127.0.0.1 answers HTTP/2's opening: gRPC binds before it serves."""
+    with (
+        suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=_HTTP2_SECONDS) as connection,
+    ):
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
+        return connection.recv(len(_NO_SETTINGS))[3:4] == _SETTINGS
+    return False
