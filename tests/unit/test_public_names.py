@@ -53,7 +53,7 @@ def test_the_public_names_are_these():
     expected = sorted(["__version__", *(name for names in PUBLIC.values() for name in names)])
 
     assert expected == sorted(bridge.__all__)
-    assert sorted(bridge.__all__, key=lambda name: (name[0] == "_", name)) == bridge.__all__
+    assert sorted(bridge.__all__, key=lambda name: (not name[0].isupper(), name)) == bridge.__all__
 
 
 def test_each_name_is_the_one_of_its_module():
@@ -89,7 +89,9 @@ def test_what_a_transformer_does_not_use_is_not_imported():
     script = f"import sys, bridge; print([name for name in {heavy} if name in sys.modules])"
     store = f"{script}; bridge.ObjectStore; bridge.ObjectRef; print('minio' in sys.modules)"
 
-    found = subprocess.run([sys.executable, "-c", store], capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", store], capture_output=True, text=True, check=False
+    )
 
     assert ("[]\nFalse\n", "") == (found.stdout, found.stderr)
 

@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 
 from bridge.transports.objects.port import Listed, ObjectRef
 
+#: The longest error that is read: S3's have some hundred bytes.
+MAX_ERROR_BYTES: Final = 64 * 1024
+
 
 class BadDocument(ValueError):
     """The answer is none of the documents that S3 knows; the text holds nothing of it."""
@@ -42,8 +45,10 @@ class Listing:
 
 def error_of(body: bytes) -> ErrorDocument | None:
     """Return the error that *body* tells of, None where it is no such document."""
+    if len(body) > MAX_ERROR_BYTES:
+        return None
     try:
-        root = _root(body)
+        root = root_of(body)
     except BadDocument:
         return None
     if _name(root) != "Error":
@@ -59,7 +64,7 @@ def error_of(body: bytes) -> ErrorDocument | None:
 
 def copied_etag(body: bytes) -> str:
     """Return the etag of what a copy made; raise BadDocument where *body* tells of none."""
-    root = _root(body)
+    root = root_of(body)
     etag = _texts(root).get("ETag", "").strip('"')
     if _name(root) != "CopyObjectResult" or not etag:
         raise BadDocument("expected CopyObjectResult with an ETag")
@@ -68,7 +73,7 @@ def copied_etag(body: bytes) -> str:
 
 def listing_of(body: bytes, bucket: str) -> Listing:
     """Return what *body* lists of *bucket*; raise BadDocument where it is no listing."""
-    root = _root(body)
+    root = root_of(body)
     if _name(root) != "ListBucketResult":
         raise BadDocument("expected ListBucketResult")
     facts = _texts(root)
@@ -95,7 +100,8 @@ def _listed(item: ElementTree.Element, bucket: str, encoded: bool) -> Listed:
     return Listed(ref=ref, size=int(size), modified=facts.get("LastModified", ""))
 
 
-def _root(body: bytes) -> ElementTree.Element:
+def root_of(body: bytes) -> ElementTree.Element:
+    """Return the element that *body* is; raise BadDocument where it is no XML, or has a DOCTYPE."""
     if _DOCTYPE in body:
         raise BadDocument("expected XML without a DOCTYPE")
     parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314  # no DOCTYPE, so no entities

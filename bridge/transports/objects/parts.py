@@ -9,12 +9,20 @@ import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import quote
 
+from bridge.core.attributes import shown
 from bridge.core.errors import Filtered, Rejected, Unavailable
 from bridge.transports.http import HttpResponse
 from bridge.transports.objects.port import ObjectHead, ObjectRef
 
 METADATA: Final = b"x-amz-meta-"
+
+#: The version of what was put while its bucket kept none.
+NULL_VERSION: Final = "null"
+
+#: The longest value of a header that is sent: S3 takes 2 KiB of metadata, and ids of 1,024.
+MAX_VALUE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +43,15 @@ def part_of(answer: HttpResponse, ref: ObjectRef, start: int, where: str) -> Par
     etag, version = etag_of(answer), version_of(answer)
     if not etag:
         raise Unavailable(f"{where}: answered {answer.status} without an ETag: no S3 store?")
-    if ref.etag not in (None, etag) or (ref.version is not None and version != ref.version):
+    if ref.etag not in (None, etag) or ref.version not in (None, version or NULL_VERSION):
         raise Filtered(f"{where}: the object is another by now", reason="superseded")
     data = answer.body
     if answer.status == 200:
         size, data = len(data), data[start:]
     else:
         size = _size(answer, start, where)
+    if start and not data:
+        raise Unavailable(f"{where}: answered no bytes from {start} on: expected some")
     content_type = answer.header(b"content-type")
     head = ObjectHead(
         ref=ObjectRef(bucket=ref.bucket, key=ref.key, version=version, etag=etag),
@@ -62,13 +72,36 @@ def etag_of(answer: HttpResponse) -> str:
 def version_of(answer: HttpResponse) -> str | None:
     """Return the version, None where the bucket keeps none."""
     value = answer.header(b"x-amz-version-id")
-    return None if value in (None, b"", b"null") else value.decode("latin-1")
+    version = "" if value is None else value.decode("latin-1")
+    return None if version in ("", NULL_VERSION) else version
 
 
 def check_sendable(name: str, value: str, where: str) -> None:
     """Raise Rejected unless *value* may stand in the header *name* of a signed request."""
-    if _SENDABLE.fullmatch(value) is None or _NAME.fullmatch(name) is None:
-        raise Rejected(f"{where}: {name[:60]!r}: expected printable ASCII, without outer space")
+    if _NAME.fullmatch(name) is None:
+        raise Rejected(f"{where}: {shown(name)}: expected a name of a-z, 0-9, '-', '_' and '.'")
+    if _SENDABLE.fullmatch(value) is None or len(value) > MAX_VALUE:
+        raise Rejected(
+            f"{where}: {name}: expected at most {MAX_VALUE} characters of printable ASCII, "
+            "without outer space"
+        )
+
+
+def pins(ref: ObjectRef, where: str) -> tuple[str, dict[str, str]]:
+    """Return the query and the headers that pin a request to what *ref* is pinned to.
+
+    Raise Rejected for a version or an etag that cannot be one: they come with events.
+    """
+    query, headers = "", {}
+    if ref.version is not None:
+        check_sendable("version", ref.version, where)
+        query = f"versionId={quote(ref.version, safe='')}"
+    if ref.etag is not None:
+        check_sendable("etag", ref.etag, where)
+        if '"' in ref.etag:
+            raise Rejected(f"{where}: etag {shown(ref.etag)}: expected one, without quotes")
+        headers["if-match"] = f'"{ref.etag}"'
+    return query, headers
 
 
 def _size(answer: HttpResponse, start: int, where: str) -> int:
@@ -77,7 +110,7 @@ def _size(answer: HttpResponse, start: int, where: str) -> int:
     found = _RANGE.fullmatch(value)
     if found is not None:
         first, last, size = (int(number) for number in found.groups())
-        if first == start and last - first + 1 == len(answer.body) and last < size:
+        if start == first <= last < size and last - first + 1 == len(answer.body):
             return size
     raise Unavailable(
         f"{where}: answered {len(answer.body)} bytes as {value[:60]!r}: expected those from {start}"

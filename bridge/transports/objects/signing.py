@@ -10,7 +10,7 @@ can change what is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -62,7 +62,7 @@ class Signer:
         self._made, self._sign = Credentials, sign_v4_s3
 
     def signed(
-        self, method: str, path: str, query: str, headers: dict[str, str], body_hash: str
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body_hash: str
     ) -> list[tuple[bytes, bytes]]:
         """Return *headers* (names in lower case) with Host, and signed unless anonymous.
 

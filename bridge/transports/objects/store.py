@@ -1,6 +1,6 @@
 """The object store: signed requests over the pooled client, and what the answers mean.
 
-    ObjectRef ─▶ path ─▶ Signer ─▶ HttpClient ══▶ store
+    ObjectRef ─▶ path, pinned ─▶ Calls ══▶ store
        StoredObject · Page · Filtered · Rejected · Unavailable ◀── answer
 
 Path style alone: the bucket stands in the path, so that one pool serves all buckets.
@@ -8,31 +8,20 @@ Path style alone: the bucket stands in the path, so that one pool serves all buc
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
-from hashlib import sha256
 from typing import Final, Self
 from urllib.parse import quote
 
 from bridge.config.objects import ObjectStoreOptions
-from bridge.config.options import HttpClientOptions
 from bridge.core.clock import Clock, SystemClock
-from bridge.core.errors import (
-    BridgeError,
-    ConfigError,
-    DeadlineExceeded,
-    Filtered,
-    Rejected,
-    Unavailable,
-)
-from bridge.transports.http import HttpResponse, http_client
-from bridge.transports.http.client import BaseUrl
+from bridge.core.errors import BridgeError, Filtered, Rejected, Unavailable
+from bridge.transports.http import HttpResponse
+from bridge.transports.objects.calls import NOTHING, Calls
 from bridge.transports.objects.documents import BadDocument, copied_etag, error_of, listing_of
 from bridge.transports.objects.names import bucket_path, named, object_path
-from bridge.transports.objects.parts import Part, check_sendable, etag_of, part_of, version_of
+from bridge.transports.objects.parts import Part, check_sendable, etag_of, part_of, pins, version_of
 from bridge.transports.objects.port import ObjectHead, ObjectRef, Page, StoredObject
-from bridge.transports.objects.refusals import refusal, refuses_us
-from bridge.transports.objects.signing import EMPTY, Signer
+from bridge.transports.objects.refusals import refuses_us
 
 #: What `get` asks for first: most objects are smaller, and of a larger one it tells the size.
 FIRST_BYTES: Final = 1024 * 1024
@@ -40,17 +29,11 @@ FIRST_BYTES: Final = 1024 * 1024
 #: What `chunks` yields at once, unless told.
 CHUNK_BYTES: Final = 1024 * 1024
 
-#: Room for an answer that is no object: a page of 1,000 keys of 1,024 bytes, each encoded.
-MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
-
 #: Objects of one page, at most (ListObjectsV2).
 MAX_LISTED: Final = 1000
 
 #: Pages without an object that are read over before a listing counts as broken.
 MAX_EMPTY_PAGES: Final = 1000
-
-#: Bodies above this are hashed on a thread: 256 KiB take the loop a third of a millisecond.
-THREAD_BYTES: Final = 256 * 1024
 
 
 class ObjectStore:
@@ -67,47 +50,30 @@ class ObjectStore:
 
     def __init__(self, options: ObjectStoreOptions, *, clock: Clock | None = None) -> None:
         """Raise ConfigError for a URL, a certificate or credentials that cannot work."""
-        clock = clock or SystemClock()
-        base = BaseUrl(options.url)
-        if base.target != "/" or "@" in base.parts.netloc:
-            raise ConfigError(
-                f"url {base.origin}: expected no path, query or user; "
-                "credentials go to access_key and secret_key"
-            )
         self._options = options
-        self._who = f"object store {base.origin}"
-        self._signer = Signer(options, base.authority, clock)
-        self._client = http_client(
-            HttpClientOptions(
-                url=options.url,
-                tls=options.tls,
-                proxy_url=options.proxy_url,
-                proxy_password_file=options.proxy_password_file,
-                connections=options.connections,
-                connect_timeout_seconds=options.connect_timeout_seconds,
-                idle_seconds=options.idle_seconds,
-                max_response_bytes=max(options.max_object_bytes, MAX_DOCUMENT_BYTES),
-            ),
-            clock=clock,
-        )
+        self._calls = Calls(options, clock or SystemClock())
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; connections are made when they are needed."""
-        await self._client.__aenter__()
+        await self._calls.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Close every connection; may be called twice."""
-        await self._client.__aexit__(*exc)
+        await self._calls.__aexit__(*exc)
 
     async def ping(self) -> None:
         """Return if the store answers and knows who we are; raise Unavailable if not.
 
         What we may do is not asked: an account may be good for one bucket alone.
         """
-        answer = await self._ask("GET", "/")
-        if answer.status >= 500 or answer.status == 429 or refuses_us(answer):
-            raise self._refused(answer, "/", "")
+        answer = await self.ask("GET", "/")
+        status = answer.status
+        if status == 200 or (status == 403 and not refuses_us(answer)):
+            return
+        if self._calls.anonymous and 300 <= status < 400:
+            return  # S3 of Amazon leads strangers to its front page
+        raise Unavailable(str(self.refused(answer, "/", "")))
 
     async def head(self, ref: ObjectRef) -> ObjectHead:
         """Return what is known of *ref* beside its bytes.
@@ -132,7 +98,7 @@ class ObjectStore:
         part = await self._part(ref, 0, max(1, min(limit, FIRST_BYTES)))
         size = part.head.size
         if size > limit:
-            where = self._where(ref.bucket, ref.key)
+            where = self._calls.where(ref.bucket, ref.key)
             raise Rejected(f"{where}: {size} bytes: expected at most {limit}")
         pieces, held = [part.data], len(part.data)
         while held < size:
@@ -150,7 +116,7 @@ class ObjectStore:
         the first one found: an object that is changed meanwhile raises Filtered, reason
         `superseded`, and then what was yielded is worth nothing. Raise Filtered as `head` does.
         """
-        most = max(self._options.max_object_bytes, MAX_DOCUMENT_BYTES)
+        most = self._calls.max_bytes
         if not 0 < chunk_bytes <= most:
             raise ValueError(f"chunk_bytes {chunk_bytes}: expected 1 to {most}")
         part = await self._part(ref, 0, chunk_bytes)
@@ -192,11 +158,11 @@ class ObjectStore:
         if if_none_match:
             headers["if-none-match"] = "*"
         for name, value in headers.items():
-            check_sendable(name, value, self._where(bucket, key))
-        answer = await self._ask("PUT", path, headers=headers, body=data)
+            check_sendable(name, value, self._calls.where(bucket, key))
+        answer = await self.ask("PUT", path, headers=headers, body=data)
         etag = etag_of(answer)
         if answer.status != 200 or not etag:
-            raise self._refused(answer, named(bucket, key), bucket)
+            raise self.refused(answer, named(bucket, key), bucket)
         return ObjectRef(bucket=bucket, key=key, version=version_of(answer), etag=etag)
 
     async def copy(self, source: ObjectRef, bucket: str, key: str) -> ObjectRef:
@@ -205,21 +171,18 @@ class ObjectStore:
         The bytes never come here. Raise Filtered as `head` does, of *source*; BucketMissing
         of either bucket. Up to 5 GiB, which is the store's limit.
         """
-        headers = {"x-amz-copy-source": object_path(source.bucket, source.key)}
-        if source.version is not None:
-            headers["x-amz-copy-source"] += f"?versionId={_encoded(source.version)}"
-        if source.etag is not None:
-            headers["x-amz-copy-source-if-match"] = f'"{source.etag}"'
-            check_sendable("etag", source.etag, self._where(source.bucket, source.key))
-        path = object_path(bucket, key)
-        answer = await self._ask("PUT", path, headers=headers)
+        target, path = object_path(source.bucket, source.key), object_path(bucket, key)
+        query, pinned = pins(source, self._calls.where(source.bucket, source.key))
+        headers = {"x-amz-copy-source": f"{target}?{query}" if query else target}
+        headers |= {f"x-amz-copy-source-{name}": value for name, value in pinned.items()}
+        answer = await self.ask("PUT", path, headers=headers)
         shown = f"{named(source.bucket, source.key)} to {named(bucket, key)}"
         if answer.status != 200 or error_of(answer.body) is not None:
-            raise self._refused(answer, shown, bucket)
+            raise self.refused(answer, shown, bucket)
         try:
             etag = copied_etag(answer.body)
         except BadDocument as error:
-            raise Unavailable(f"{self._who}: {shown}: {error}") from error
+            raise Unavailable(f"{self._calls.where(bucket, key)}: no copy: {error}") from error
         return ObjectRef(bucket=bucket, key=key, version=version_of(answer), etag=etag)
 
     async def list(
@@ -238,14 +201,17 @@ class ObjectStore:
         optional = {"prefix": prefix, "start-after": after}
         asked |= {name: value for name, value in optional.items() if value}
         for _ in range(MAX_EMPTY_PAGES):
-            answer = await self._ask("GET", path, query=_query(asked))
+            answer = await self.ask("GET", path, query=_query(asked))
             if answer.status != 200:
-                raise self._refused(answer, named(bucket), bucket)
+                raise self.refused(answer, named(bucket), bucket)
             try:
                 listing = listing_of(answer.body, bucket)
             except BadDocument as error:
-                raise Unavailable(f"{self._where(bucket)}: no listing: {error}") from error
+                raise Unavailable(f"{self._calls.where(bucket)}: no listing: {error}") from error
             objects = listing.objects
+            if objects and objects[0].ref.key.encode() <= after.encode():
+                where = self._calls.where(bucket)
+                raise Unavailable(f"{where}: expected a store that knows start-after")
             if not listing.truncated:
                 return Page(objects=objects)
             if objects:
@@ -253,7 +219,7 @@ class ObjectStore:
             if not listing.token:
                 break
             asked["continuation-token"] = listing.token
-        raise Unavailable(f"{self._where(bucket)}: a listing that goes on without an object")
+        raise Unavailable(f"{self._calls.where(bucket)}: a listing that goes on without an object")
 
     async def create_bucket(self, bucket: str) -> bool:
         """Return when there is a *bucket* of ours; False: there was one already.
@@ -263,83 +229,62 @@ class ObjectStore:
         path = bucket_path(bucket)
         region = self._options.region
         body = b"" if region == "us-east-1" else _LOCATION % region.encode()
-        answer = await self._ask("PUT", path, body=body)
+        answer = await self.ask("PUT", path, body=body)
         if answer.status == 200:
             return True
         found = error_of(answer.body)
         if found is not None and found.code == "BucketAlreadyOwnedByYou":
             return False
-        raise self._refused(answer, named(bucket), bucket)
+        raise self.refused(answer, named(bucket), bucket)
 
     async def delete(self, bucket: str, key: str) -> None:
         """Return when nothing lies at *key* in *bucket*; that nothing lay there is fine.
 
         Where the bucket keeps versions, the old ones stay.
         """
-        answer = await self._ask("DELETE", object_path(bucket, key))
+        answer = await self.ask("DELETE", object_path(bucket, key))
         if answer.status in (200, 204):
             return
-        refused = self._refused(answer, named(bucket, key), bucket)
+        refused = self.refused(answer, named(bucket, key), bucket)
         if not isinstance(refused, Filtered):
             raise refused
 
     async def _part(self, ref: ObjectRef, start: int, length: int) -> Part:
         """Return *length* bytes of *ref* from *start*, or as many as there are."""
         path = object_path(ref.bucket, ref.key)
-        query = "" if ref.version is None else f"versionId={_encoded(ref.version)}"
-        headers = {}
-        if ref.etag is not None:
-            headers["if-match"] = f'"{ref.etag}"'
-            check_sendable("etag", ref.etag, self._where(ref.bucket, ref.key))
+        where = self._calls.where(ref.bucket, ref.key)
+        query, headers = pins(ref, where)
         asked = {**headers, "range": f"bytes={start}-{start + length - 1}"}
-        answer = await self._ask("GET", path, query=query, headers=asked)
+        answer = await self.ask("GET", path, query=query, headers=asked)
         if answer.status == 416 and start == 0:
             # Nothing has no first byte: an empty object is asked for as it is.
-            answer = await self._ask("GET", path, query=query, headers=headers)
+            answer = await self.ask("GET", path, query=query, headers=headers)
+        if answer.status == 416 and start:
+            raise Filtered(f"{where}: shorter than it was", reason="superseded")
         if answer.status not in (200, 206):
-            raise self._refused(answer, named(ref.bucket, ref.key), ref.bucket)
-        return part_of(answer, ref, start, self._where(ref.bucket, ref.key))
+            raise self.refused(answer, named(ref.bucket, ref.key), ref.bucket)
+        return part_of(answer, ref, start, where)
 
-    async def _ask(
+    async def ask(
         self,
         method: str,
         path: str,
         *,
         query: str = "",
-        headers: Mapping[str, str] = {},
+        headers: Mapping[str, str] = NOTHING,
         body: bytes = b"",
     ) -> HttpResponse:
-        """Return the store's answer to a signed request, whatever its status."""
-        body_hash = EMPTY
-        if body and not self._signer.anonymous:
-            small = len(body) <= THREAD_BYTES
-            hashed = sha256(body) if small else await asyncio.to_thread(sha256, body)
-            body_hash = hashed.hexdigest()
-        sent = self._signer.signed(method, path, query, dict(headers), body_hash)
-        target = f"{path}?{query}" if query else path
-        seconds = self._options.timeout_seconds
-        try:
-            return await self._client.request(method, target, sent, body, timeout_seconds=seconds)
-        except Rejected as error:  # longer than the client reads
-            raise Rejected(f"object store: {error}") from error
-        except Unavailable as error:
-            kind = DeadlineExceeded if isinstance(error, DeadlineExceeded) else Unavailable
-            raise kind(f"object store: {error}") from error
+        """Return the answer to a request that this class has no method for; see `Calls.ask`."""
+        return await self._calls.ask(method, path, query=query, headers=headers, body=body)
 
-    def _refused(self, answer: HttpResponse, what: str, bucket: str) -> BridgeError:
-        return refusal(answer, f"{self._who}: {what}", bucket, self._signer.hidden)
-
-    def _where(self, bucket: str, key: str | None = None) -> str:
-        return f"{self._who}: {named(bucket, key)}"
+    def refused(self, answer: HttpResponse, what: str, bucket: str) -> BridgeError:
+        """Return what *answer* means, which is not the one hoped for; see `Calls.refused`."""
+        return self._calls.refused(answer, what, bucket)
 
 
 def _query(asked: Mapping[str, str]) -> str:
     """Return *asked* as a query, encoded as the signature wants it."""
-    return "&".join([f"{name}={_encoded(value)}" for name, value in asked.items()])
-
-
-def _encoded(value: str) -> str:
-    return quote(value, safe="")
+    return "&".join([f"{name}={quote(value, safe='')}" for name, value in asked.items()])
 
 
 _LOCATION: Final = (
