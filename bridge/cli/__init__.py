@@ -21,6 +21,7 @@ from bridge.cli import (
     display,
     lag,
     new,
+    objects,
     reference,
     replay,
     run,
@@ -53,6 +54,7 @@ app.command("component")(component.component)
 app.add_typer(dead.dead, name="dead")
 dead.dead.command("replay")(replay.replay)
 app.command("lag")(lag.lag)
+app.add_typer(objects.objects, name="objects")
 app.command("demo")(demo.demo)
 app.command("new")(new.new)
 app.command("options")(reference.options)

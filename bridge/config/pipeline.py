@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from bridge.config.notifications import Notifications
 from bridge.config.options import HttpClientOptions, Options, RetryOptions, Seconds
 from bridge.config.template import placeholders
 from bridge.core.errors import DecodeError
@@ -220,6 +221,8 @@ class FileOptions(Options):
     """How the process stops."""
     log: LogOptions = LogOptions()
     """What is written to the log, and how."""
+    notifications: Notifications = Field(default_factory=list)
+    """Notifications of buckets that `bridge objects notify` sets up; running needs none of it."""
 
 
 def check_extension(name: str, value: str) -> None:

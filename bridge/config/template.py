@@ -9,7 +9,7 @@ nothing per event.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bridge.config.problems import did_you_mean
@@ -34,7 +34,39 @@ def placeholders(text: str) -> tuple[str, ...]:
     Raise ValueError for a name that nobody knows, and for a brace without its partner;
     `{{` and `}}` are plain braces.
     """
-    return tuple(dict.fromkeys(name for _, name in _pieces(text) if name))
+    return tuple(dict.fromkeys(name for _, name in pieces(text, _check) if name))
+
+
+def pieces(text: str, check: Callable[[str], None]) -> list[tuple[str, str]]:
+    """Take *text* apart into (plain text, "") and ("", placeholder).
+
+    Raise ValueError for a brace without its partner, and whatever *check* raises for the name
+    of a placeholder that it does not know.
+    """
+    found, plain, end = [], "", 0
+    for piece in _PIECE.finditer(text):
+        plain += text[end : piece.start()]
+        end = piece.end()
+        name = piece["name"]
+        if piece["brace"]:
+            raise ValueError(f"'{piece['brace']}' without its partner; a plain one is doubled")
+        if name is None:
+            plain += piece.group()[0]
+            continue
+        check(name)
+        found += [(plain, ""), ("", name)]
+        plain = ""
+    return [*found, (plain + text[end:], "")]
+
+
+def check_attribute(name: str, known: Sequence[str]) -> None:
+    """Raise ValueError unless the placeholder *name* is one of *known*, or an extension's."""
+    if name.startswith(EXTENSION):
+        if _EXTENSION_NAME.fullmatch(name[len(EXTENSION) :]):
+            return
+        raise ValueError(f"placeholder {{{name}}}: an attribute's name is of a-z and 0-9")
+    if name not in known:
+        raise ValueError(f"unknown placeholder {{{name}}}{did_you_mean(name, known)}")
 
 
 def constant(text: str, *, name: str, namespace: str | None) -> str | None:
@@ -42,8 +74,8 @@ def constant(text: str, *, name: str, namespace: str | None) -> str | None:
 
     Raise ConfigError as `compile_template` does.
     """
-    pieces = _filled(text, name=name, namespace=namespace)
-    return None if any(attribute for _, attribute in pieces) else "".join(p for p, _ in pieces)
+    filled = _filled(text, name=name, namespace=namespace)
+    return None if any(attribute for _, attribute in filled) else "".join(p for p, _ in filled)
 
 
 def compile_template(text: str, *, name: str, namespace: str | None) -> Template:
@@ -55,12 +87,12 @@ def compile_template(text: str, *, name: str, namespace: str | None) -> Template
     fixed = constant(text, name=name, namespace=namespace)
     if fixed is not None:
         return lambda attributes: fixed  # noqa: ARG005  # a constant looks at nothing
-    pieces = _filled(text, name=name, namespace=namespace)
+    filled = _filled(text, name=name, namespace=namespace)
 
     def fill(attributes: Mapping[str, str]) -> str:
         try:
             return "".join(
-                [attributes[attribute] if attribute else piece for piece, attribute in pieces]
+                [attributes[attribute] if attribute else piece for piece, attribute in filled]
             )
         except KeyError as error:
             raise EventError(
@@ -74,41 +106,18 @@ _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|(?P<brace>[{}])")
 _EXTENSION_NAME = re.compile(r"[a-z0-9]+")
 
 
-def _pieces(text: str) -> list[tuple[str, str]]:
-    """Take *text* apart into (plain text, "") and ("", placeholder)."""
-    pieces, plain, end = [], "", 0
-    for found in _PIECE.finditer(text):
-        plain += text[end : found.start()]
-        end = found.end()
-        name = found["name"]
-        if found["brace"]:
-            raise ValueError(f"'{found['brace']}' without its partner; a plain one is doubled")
-        if name is None:
-            plain += found.group()[0]
-            continue
-        _check(name)
-        pieces += [(plain, ""), ("", name)]
-        plain = ""
-    return [*pieces, (plain + text[end:], "")]
-
-
 def _check(name: str) -> None:
-    if name.startswith(EXTENSION):
-        if _EXTENSION_NAME.fullmatch(name[len(EXTENSION) :]):
-            return
-        raise ValueError(f"placeholder {{{name}}}: an attribute's name is of a-z and 0-9")
-    if name not in KNOWN:
-        raise ValueError(f"unknown placeholder {{{name}}}{did_you_mean(name, KNOWN)}")
+    check_attribute(name, KNOWN)
 
 
 def _filled(text: str, *, name: str, namespace: str | None) -> list[tuple[str, str]]:
     """Return the pieces of *text*, those known at start put in, attributes by their own name."""
     try:
-        pieces = _pieces(text)
+        taken = pieces(text, _check)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     filled = []
-    for piece, placeholder in pieces:
+    for piece, placeholder in taken:
         if placeholder == "namespace" and namespace is None:
             raise ConfigError(
                 f"{shown(text)} needs a namespace: set the environment variable NAMESPACE"

@@ -5,4 +5,5 @@ TYPES: dict[str, str] = {
     "http": "bridge.sinks.http:HttpSink",
     "kafka": "bridge.sinks.kafka:KafkaSink",
     "log": "bridge.sinks.log:LogSink",
+    "objects": "bridge.sinks.objects:ObjectsSink",
 }
