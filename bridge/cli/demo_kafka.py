@@ -7,16 +7,14 @@ iris-requests ──▶ bridge ──Seldon──▶ iris model
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bridge.cli.demo_steps import STEP_SECONDS, DemoError, follow, ledger, step
+from bridge.cli.demo_steps import STEP_SECONDS, follow, ledger, printed, run_bridge, step
+from bridge.cli.demo_topics import create, read
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +50,7 @@ def kafka(console: Console, processes: Processes, root: Path, *, keep: bool) -> 
     console.print("[bold]A topic in, a topic out, and what becomes of a poison[/]\n")
     cluster = start(console, processes, example / "pom.xml", first_port=9092 if keep else 0)
     with step(console, f"topics {', '.join(TOPICS)}"):
-        run_loop(_create_topics(cluster))
+        run_loop(create(cluster, TOPICS))
     model, admin = free_port(), free_port()
     environ = {
         "KAFKA_BROKER": cluster.bootstrap,
@@ -95,7 +93,7 @@ def _topic_to_topic(console: Console, cluster: Cluster) -> None:
     with step(console, f"{len(FLOWERS)} requests to {REQUESTS}"):
         run_loop(_send(cluster, FLOWERS))
     with step(console, f"their responses in {RESPONSES}, each with its request's key:"):
-        answered = run_loop(_read(cluster, RESPONSES, len(FLOWERS)))
+        answered = run_loop(read(cluster, RESPONSES, len(FLOWERS)))
     _show(console, answered)
 
 
@@ -115,11 +113,11 @@ def _poison(
     with step(console, f"a poison, {{{POISON[2]}}}, and one more request of its key behind it"):
         run_loop(_send(cluster, (POISON, BEHIND)))
     with step(console, "the one behind it is answered, the poison is a dead letter:"):
-        behind = run_loop(_read(cluster, RESPONSES, answered))[-1:]
-        run_loop(_read(cluster, DEAD_LETTER, 1))
+        behind = run_loop(read(cluster, RESPONSES, answered))[-1:]
+        run_loop(read(cluster, DEAD_LETTER, 1))
     _show(console, behind)
-    letter = _bridge(environ, "dead", "show", file, "0/0")
-    _printed(console, "bridge dead show examples/kafka/local.yaml 0/0", letter)
+    letter = run_bridge(environ, "dead", "show", file, "0/0")
+    printed(console, "bridge dead show examples/kafka/local.yaml 0/0", letter)
     processes.stop("model")
     _start_model(processes, f"{folder / 'IrisWithGaps.py'}:IrisWithGaps", port)
     with step(console, "the model's next version, which takes a null, on the same port"):
@@ -127,10 +125,10 @@ def _poison(
     # Tansu cannot say where a group is that has committed nothing yet.
     replay = ["dead", "replay", "--yes", *([] if cluster.idempotent else ["--from-start"])]
     with step(console, f"the dead letter put back to {REQUESTS}:"):
-        replayed = _bridge(environ, *replay, file)
-    _printed(console, f"bridge {' '.join(replay)} examples/kafka/local.yaml", replayed)
+        replayed = run_bridge(environ, *replay, file)
+    printed(console, f"bridge {' '.join(replay)} examples/kafka/local.yaml", replayed)
     with step(console, "and its response:"):
-        *_, last = run_loop(_read(cluster, RESPONSES, answered + 1))
+        *_, last = run_loop(read(cluster, RESPONSES, answered + 1))
     console.print()
     print(_displayed(last))
 
@@ -169,23 +167,6 @@ def _start_model(processes: Processes, model: str, port: int) -> None:
     processes.start("model", command, port=port)
 
 
-async def _create_topics(cluster: Cluster) -> None:
-    """Return when the topics are there: a broker that listens may not take them at once."""
-    from bridge.config.kafka import KafkaClientOptions
-    from bridge.core.errors import Unavailable
-    from bridge.transports.kafka.topics import create
-
-    options = KafkaClientOptions(bootstrap_servers=cluster.bootstrap)
-    until = time.monotonic() + STEP_SECONDS
-    while True:
-        try:
-            return await create(options, TOPICS)
-        except Unavailable:
-            if time.monotonic() > until:
-                raise
-            await asyncio.sleep(0.1)
-
-
 async def _send(cluster: Cluster, flowers: Sequence[tuple[str, str, str]]) -> None:
     """Return when the topic of requests has *flowers*, in their order."""
     from bridge.sinks.kafka import KafkaSink, KafkaSinkOptions
@@ -216,25 +197,6 @@ def _type() -> str:
     return "seldon.simple-iris-deployment.request"
 
 
-async def _read(cluster: Cluster, topic: str, count: int) -> list[Record]:
-    """Return the records of *topic*, the oldest first, when there are *count*."""
-    from bridge.config.kafka import KafkaClientOptions
-    from bridge.transports.kafka.reader import KafkaReader
-
-    found: list[Record] = []
-    options = KafkaClientOptions(bootstrap_servers=cluster.bootstrap)
-    async with KafkaReader(options, [topic]) as reader:
-        until = time.monotonic() + STEP_SECONDS
-        while len(found) < count:
-            if time.monotonic() > until:
-                raise DemoError(f"{topic}: {len(found)} records instead of {count}")
-            for partition, (first, end) in (await reader.bounds()).items():
-                have = sum(record.partition == partition.number for record in found)
-                if first + have < end:
-                    found += await reader.fetch(partition, end - first - have)
-    return sorted(found, key=lambda record: (record.timestamp_ms or 0, record.offset))
-
-
 def _show(console: Console, records: Sequence[Record]) -> None:
     """Print key, request and answer of each response."""
     import orjson
@@ -254,26 +216,3 @@ def _displayed(record: Record) -> str:
     from bridge.sinks.log import display
 
     return display(decode(record.headers, record.value))
-
-
-def _bridge(environ: Mapping[str, str], *command: str) -> str:
-    """Return what `bridge` prints with *command*; raise DemoError if it fails."""
-    done = subprocess.run(  # noqa: S603  # our own command
-        [sys.executable, "-m", "bridge", *command],
-        env={**os.environ, **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=STEP_SECONDS,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise DemoError(f"bridge {' '.join(command)} ended with {done.returncode}: {done.stderr}")
-    return done.stdout.rstrip()
-
-
-def _printed(console: Console, command: str, text: str) -> None:
-    """Print a command and what it printed."""
-    console.print(f"  [bold]$ {command}[/]")
-    for line in text.splitlines():
-        console.print(f"  {line}", style="dim", markup=False)

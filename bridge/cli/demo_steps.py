@@ -1,10 +1,13 @@
-"""What every demo is made of: steps that are ticked, ledgers that add up, output to follow."""
+"""What every demo is made of: steps that are ticked, ledgers that add up, commands and output."""
 
 from __future__ import annotations
 
 import http.client
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -73,6 +76,29 @@ def follow(output: Callable[[], str], processes: Processes) -> None:
             seen = len(text)
         time.sleep(0.05)
     raise DemoError(f"{', '.join(processes.ended())} ended by itself: see {processes.folder}")
+
+
+def run_bridge(environ: Mapping[str, str], *command: str) -> str:
+    """Return what `bridge` prints with *command*; raise DemoError if it fails."""
+    done = subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "-m", "bridge", *command],
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=STEP_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DemoError(f"bridge {' '.join(command)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout.rstrip()
+
+
+def printed(console: Console, command: str, text: str) -> None:
+    """Print a command and what it printed."""
+    console.print(f"  [bold]$ {command}[/]")
+    for line in text.splitlines():
+        console.print(f"  {line}", style="dim", markup=False)
 
 
 def _line(counted: dict[tuple[str, str | None], int], ended: str, taken: str, open_: str) -> str:

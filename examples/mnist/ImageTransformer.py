@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from digit_image import row
@@ -25,6 +26,14 @@ from bridge import (
     ObjectStoreOptions,
     Rejected,
     notified_object,
+)
+
+#: An object has come to be. `s3:ObjectCreated:*` tells of its tags and retention too.
+CREATED = (
+    "ObjectCreated:Put",
+    "ObjectCreated:Post",
+    "ObjectCreated:Copy",
+    "ObjectCreated:CompleteMultipartUpload",
 )
 
 
@@ -48,12 +57,13 @@ class ImageTransformer:
         width, height = size
         self._store = ObjectStore(ObjectStoreOptions(**store))
         self._bucket = bucket
-        self._image = {
-            "size": (int(width), int(height)),
-            "scale": float(scale),
-            "max_pixels": int(max_pixels),
-            "invert": invert,
-        }
+        self._row = partial(
+            row,
+            size=(int(width), int(height)),
+            scale=float(scale),
+            max_pixels=int(max_pixels),
+            invert=invert,
+        )
         # One image is unpacked at a time, so the memory of one is all that they take together.
         self._unpacking = ThreadPoolExecutor(1, thread_name_prefix="unpacking")
 
@@ -74,7 +84,7 @@ class ImageTransformer:
         and Rejected for another bucket and for what is no image.
         """
         told = notified_object(payload)
-        if "ObjectCreated:" not in told.event_name:
+        if told.event_name not in CREATED:
             return None
         if told.bucket != self._bucket:
             raise Rejected(f"bucket '{told.bucket}': expected '{self._bucket}'")
@@ -82,9 +92,7 @@ class ImageTransformer:
         found = await self._store.get(asked)
         loop = asyncio.get_running_loop()
         try:
-            instance = await loop.run_in_executor(
-                self._unpacking, lambda: row(found.data, **self._image)
-            )
+            instance = await loop.run_in_executor(self._unpacking, self._row, found.data)
         except ValueError as error:
             raise Rejected(f"{told.bucket}/{told.key}: {error}") from error
         ctx.state["image"] = found.head.ref
@@ -112,10 +120,9 @@ def _digit(answer: Any) -> tuple[int, float | None]:
     try:
         (prediction,) = answer["predictions"]
         if isinstance(prediction, list):
-            digit, probabilities = prediction.index(max(prediction)), prediction
-        else:
-            digit, probabilities = prediction["classes"], prediction.get("probabilities")
-        if isinstance(digit, bool) or not isinstance(digit, int) or not 0 <= digit <= 9:
+            prediction = {"classes": prediction.index(max(prediction)), "probabilities": prediction}
+        digit, probabilities = prediction["classes"], prediction.get("probabilities")
+        if type(digit) is not int or not 0 <= digit <= 9:
             raise TypeError(f"{digit!r} is no digit")
         return digit, None if probabilities is None else float(probabilities[digit])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
