@@ -13,15 +13,18 @@ SOAK ?=
 SEED ?=
 COUNT ?=
 
-.PHONY: help demo test lint format bench soak shell docs protos clean
+.PHONY: help demo test test-all lint format bench soak shell docs protos clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/demo$(if $(filter kafka,$(DEMO)),-kafka).stamp ## see an event go through a broker, the bridge and a model
 	@$(BIN)/bridge demo $(DEMO) $(if $(KEEP),--keep)
 
-test: .venv/test.stamp ## run every test, on real sockets and real parts
+test: .venv/test.stamp ## run the tests, on real sockets and real parts
+	@$(BIN)/python -m pytest -m 'not heavy' --cov --cov-report=term $(ARGS)
+
+test-all: .venv/test.stamp ## run every test, those on heavy model servers too
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 lint: .venv/test.stamp ## formatting, lint, types, and the rooms of docs/architecture.md

@@ -25,10 +25,27 @@ from tests.services.model_servers.wire import fields, message, packed
 ROWS = [[1.0, 2.0, 3.0, 4.0], [5.1, 3.5, 1.4, 0.2]]
 EXPECTED = iris.probabilities(ROWS)
 
-_ALL = [
-    "seldon",
-    "pythie",
-]
+_HEAVY = pytest.mark.heavy
+_V2 = ["kserve", pytest.param("mlserver", marks=_HEAVY)]
+_BINARY = ["kserve"]
+_ALL = ["seldon", "pythie", *_V2]
+
+#: Two values of each datatype that say whether it came through, [1, 2].
+SAMPLES: dict[str, Any] = {
+    "BOOL": np.array([[True, False]]),
+    "UINT8": np.array([[0, 255]], "uint8"),
+    "UINT16": np.array([[1, 65_535]], "uint16"),
+    "UINT32": np.array([[1, 2**32 - 1]], "uint32"),
+    "UINT64": np.array([[1, 2**64 - 1]], "uint64"),
+    "INT8": np.array([[-128, 127]], "int8"),
+    "INT16": np.array([[-32_768, 1]], "int16"),
+    "INT32": np.array([[-(2**31), 1]], "int32"),
+    "INT64": np.array([[-(2**63), 2**53 + 1]], "int64"),
+    "FP16": np.array([[0.5, -65_504.0]], "float16"),
+    "FP32": np.array([[0.1, 3.4e38]], "float32"),
+    "FP64": np.array([[0.1, -1e300]], "float64"),
+    "BYTES": np.array([["ä".encode(), b""]], "object"),
+}
 
 
 def http(
@@ -54,16 +71,35 @@ async def rpc(server: Server, method: str, request: bytes) -> dict[int, list[byt
         return fields(await channel.unary_unary(method)(request, timeout=30.0))
 
 
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
+    """The server that the test's parameter names."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+def raw(array: Any) -> bytes:
+    """Return *array* as V2's raw bytes: texts each behind its length."""
+    if array.dtype != object:
+        return bytes(array.tobytes())
+    return b"".join(len(one).to_bytes(4, "little") + one for one in array.flat)
+
+
+def v2_input(name: str, array: Any, datatype: str, **more: Any) -> dict[str, Any]:
+    """Return V2's JSON for a tensor; without `data` where *more* says how it comes else."""
+    values = [one.decode() if isinstance(one, bytes) else one.item() for one in array.flat]
+    shown = more or {"data": values}
+    return {"name": name, "shape": list(array.shape), "datatype": datatype} | shown
+
+
 def floats(content: bytes, letter: str = "f") -> list[float]:
     """Return the packed numbers of *content*."""
     return [number for (number,) in struct.iter_unpack(f"<{letter}", content)]
 
 
-@pytest.mark.parametrize("name", _ALL)
-def test_listens_on_this_machine_alone(request: pytest.FixtureRequest, name: str) -> None:
+@pytest.mark.parametrize("server", _ALL, indirect=True)
+def test_listens_on_this_machine_alone(server: Server) -> None:
     """No server can be reached from elsewhere, not even one that names all addresses."""
-    server: Server = request.getfixturevalue(name)
-
     first = psutil.Process(server.pid)
     listening = {
         connection.laddr.ip
@@ -164,3 +200,162 @@ class TestPythie:
 
         assert error.value.code() is grpc.StatusCode.UNKNOWN
         assert "Unknown model: nobody" in error.value.details()
+
+
+@pytest.mark.parametrize("server", _V2, indirect=True)
+class TestV2Rest:
+    def test_iris(self, server: Server) -> None:
+        """The measures are answered with every server's probabilities, and the request's id."""
+        measures = v2_input("measures", np.float32(ROWS), "FP32")
+
+        status, body = http(server, "/v2/models/iris/infer", {"id": "one", "inputs": [measures]})
+
+        answer = json.loads(body)
+        (output,) = answer["outputs"]
+        assert status == 200
+        assert (answer["id"], answer["model_name"]) == ("one", "iris")
+        assert (output["name"], output["datatype"]) == ("probabilities", "FP32")
+        assert output["shape"] == [2, 3]
+        assert (np.float32(output["data"]) == EXPECTED.ravel()).all()
+
+    @pytest.mark.parametrize("datatype", SAMPLES)
+    def test_every_datatype_comes_back(self, server: Server, datatype: str) -> None:
+        """JSON gives each datatype back as it was; KServe and Triton take no FP16 in JSON."""
+        tensor = v2_input(f"in_{datatype.lower()}", SAMPLES[datatype], datatype)
+
+        status, body = http(server, "/v2/models/echo/infer", {"id": "one", "inputs": [tensor]})
+
+        if datatype == "FP16" and server.name != "mlserver":
+            assert status == 400
+            assert "error" in json.loads(body)
+            return
+        (output,) = json.loads(body)["outputs"]
+        expected = tensor | {"name": f"out_{datatype.lower()}"}
+        assert status == 200
+        assert {name: output[name] for name in expected} == expected
+
+    def test_metadata(self, server: Server) -> None:
+        """Each model says what it takes and gives."""
+        status, body = http(server, "/v2/models/iris")
+
+        told = json.loads(body)
+        (measures,), (probabilities,) = told["inputs"], told["outputs"]
+        assert status == 200
+        assert (measures["name"], measures["datatype"]) == ("measures", "FP32")
+        assert measures["shape"] == [-1, 4]
+        assert (probabilities["name"], probabilities["shape"]) == ("probabilities", [-1, 3])
+
+    def test_a_model_that_raises(self, server: Server) -> None:
+        """It is 500, and its words are in the answer."""
+        measures = v2_input("measures", np.float32(ROWS), "FP32")
+
+        status, body = http(server, "/v2/models/broken/infer", {"id": "one", "inputs": [measures]})
+
+        assert status == 500
+        assert b"the model is broken" in body
+
+    def test_an_unknown_model(self, server: Server) -> None:
+        """It is 404."""
+        status, _ = http(server, "/v2/models/nobody/infer", {"id": "one", "inputs": []})
+
+        assert status == 404
+
+
+@pytest.mark.parametrize("server", _BINARY, indirect=True)
+@pytest.mark.parametrize("datatype", SAMPLES)
+def test_v2_binary_gives_every_datatype_back(server: Server, datatype: str) -> None:
+    """Bytes behind the JSON, whose length a header tells, come back as bytes behind JSON."""
+    content = raw(SAMPLES[datatype])
+    size = {"parameters": {"binary_data_size": len(content)}}
+    tensor = v2_input(f"in_{datatype.lower()}", SAMPLES[datatype], datatype, **size)
+    asked = {"id": "one", "parameters": {"binary_data_output": True}, "inputs": [tensor]}
+    head = json.dumps(asked).encode()
+
+    status, body = http(
+        server,
+        "/v2/models/echo/infer",
+        head + content,
+        {
+            "Content-Type": "application/octet-stream",
+            "Inference-Header-Content-Length": str(len(head)),
+        },
+    )
+
+    assert status == 200
+    assert body.endswith(content)
+    (output,) = json.loads(body[: len(body) - len(content)])["outputs"]
+    assert output["parameters"]["binary_data_size"] == len(content)
+    assert (output["datatype"], output["shape"]) == (datatype, [1, 2])
+
+
+@pytest.mark.parametrize("server", _V2, indirect=True)
+class TestV2Grpc:
+    INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+    @staticmethod
+    def tensor(name: str, datatype: str, shape: tuple[int, ...], *more: Any) -> bytes:
+        """Return an InferInputTensor."""
+        return message((1, name), (2, datatype), (3, bytes(shape)), *more)
+
+    async def test_iris(self, server: Server) -> None:
+        """Numbers in `contents` are answered in the same, by Triton in raw bytes."""
+        contents = message((6, packed([one for row in ROWS for one in row], "f")))
+        tensor = self.tensor("measures", "FP32", (2, 4), (5, contents))
+
+        answer = await rpc(server, self.INFER, message((1, "iris"), (3, "one"), (5, tensor)))
+
+        output = fields(answer[5][0])
+        values = answer[6][0] if 6 in answer else fields(output[5][0])[6][0]
+        assert answer[3] == [b"one"]
+        assert (output[1], output[2]) == ([b"probabilities"], [b"FP32"])
+        assert output[3] == [bytes((2, 3))]
+        assert (np.float32(floats(values)) == EXPECTED.ravel()).all()
+
+    @pytest.mark.parametrize("datatype", SAMPLES)
+    async def test_every_datatype_comes_back(self, server: Server, datatype: str) -> None:
+        """Raw bytes are answered with the same raw bytes."""
+        content = raw(SAMPLES[datatype])
+        tensor = self.tensor(f"in_{datatype.lower()}", datatype, (1, 2))
+
+        answer = await rpc(
+            server, self.INFER, message((1, "echo"), (3, "one"), (5, tensor), (7, content))
+        )
+
+        output = fields(answer[5][0])
+        assert (output[1], output[2]) == ([f"out_{datatype.lower()}".encode()], [datatype.encode()])
+        assert answer[6] == [content]
+
+    @pytest.mark.parametrize(
+        ("model", "code"), [("nobody", grpc.StatusCode.NOT_FOUND), ("broken", None)]
+    )
+    async def test_errors(self, server: Server, model: str, code: grpc.StatusCode | None) -> None:
+        """An unknown model is NOT_FOUND; one that raises INTERNAL, of KServe without its words."""
+        tensor = self.tensor("measures", "FP32", (2, 4))
+        content = raw(np.float32(ROWS))
+
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await rpc(
+                server, self.INFER, message((1, model), (3, "one"), (5, tensor), (7, content))
+            )
+
+        assert error.value.code() is (code or grpc.StatusCode.INTERNAL)
+        if model == "broken" and server.name != "kserve":
+            assert "the model is broken" in error.value.details()
+
+
+class TestKserveV1:
+    def test_iris(self, kserve: Server) -> None:
+        """Rows are answered with predictions, to the last digit of a float32."""
+        status, body = http(kserve, "/v1/models/iris:predict", {"instances": ROWS})
+
+        assert status == 200
+        assert (np.float32(json.loads(body)["predictions"]) == EXPECTED).all()
+
+    def test_errors(self, kserve: Server) -> None:
+        """A wrong shape is 500, an unknown model 404, what is no JSON 400."""
+        shape, said = http(kserve, "/v1/models/iris:predict", {"instances": [[1]]})
+        unknown, _ = http(kserve, "/v1/models/nobody:predict", {"instances": ROWS})
+        malformed, _ = http(kserve, "/v1/models/iris:predict", b"{")
+
+        assert (shape, unknown, malformed) == (500, 404, 400)
+        assert "measures are [n, 4]" in json.loads(said)["error"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.protocols.port import Metadata, Spec
+from tests.services.model_servers.models.datatypes import TENSORS
 from tests.services.process import Process, answers
 
 MODELS = Path(__file__).parent / "models"
@@ -28,12 +29,6 @@ READY_SECONDS = 120.0
 #: A SETTINGS frame that sets nothing (RFC 9113, 6.5), and the byte that tells it is one.
 _NO_SETTINGS, _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)), bytes((4,))
 _HTTP2_SECONDS = 0.5
-
-#: The datatypes of `echo`: all of the Open Inference Protocol but BF16, which no server takes.
-DATATYPES = (
-    *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
-    *("FP16", "FP32", "FP64", "BYTES"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +46,25 @@ class Server:
     pid: int
 
 
+def _named(name: str) -> Metadata:
+    inputs, outputs = (
+        tuple(
+            Spec(name=one["name"], datatype=one["datatype"], shape=tuple(one["shape"]))
+            for one in tensors
+        )
+        for tensors in TENSORS[name]
+    )
+    return Metadata(name=name, inputs=inputs, outputs=outputs)
+
+
 #: [n, 4] measures → [n, 3] probabilities, as models/iris.py computes them.
-IRIS = Metadata(
-    name="iris",
-    inputs=(Spec(name="measures", datatype="FP32", shape=(-1, 4)),),
-    outputs=(Spec(name="probabilities", datatype="FP32", shape=(-1, 3)),),
-)
+IRIS = _named("iris")
 
 #: Answers each input `in_<datatype>` that came, [n, m], as output `out_<datatype>`.
-ECHO = Metadata(
-    name="echo",
-    inputs=tuple(Spec(name=f"in_{one.lower()}", datatype=one, shape=(-1, -1)) for one in DATATYPES),
-    outputs=tuple(
-        Spec(name=f"out_{one.lower()}", datatype=one, shape=(-1, -1)) for one in DATATYPES
-    ),
-)
+ECHO = _named("echo")
 
-#: Raises, whatever it is asked: RuntimeError("the model is broken: /srv/secret/path").
-BROKEN = Metadata(name="broken", inputs=IRIS.inputs, outputs=IRIS.outputs)
+#: Takes and gives what IRIS does, and raises whatever it is asked, with a path in its words.
+BROKEN = _named("broken")
 
 #: [n, 1] products and users → [n, 1] scores, as models/recommender.py computes them.
 RECOMMENDER = Metadata(

@@ -2,8 +2,9 @@
 
 The weights are those of scikit-learn's logistic regression on its own 150 flowers, which
 is what the published example's model is. Computed in 64 bits and rounded once, the answer
-is the same float32 whichever numpy computes it. Nothing but numpy is imported: this runs in
-the environment of each server.
+is the same float32 whichever numpy computes it; measures are float32 first, as some
+protocols have them no wider. Nothing but numpy is imported: this runs in the environment of
+each server.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BIAS = np.array([9.84168898, 2.22450596, -12.06619494])
 
 def probabilities(measures: Any) -> Any:
     """Return [n, 3] probabilities (float32) for [n, 4] measures; raise ValueError else."""
-    rows = np.asarray(measures, dtype=np.float64)
+    rows = np.asarray(measures, dtype=np.float32).astype(np.float64)
     if rows.ndim != 2 or rows.shape[1] != 4:
         raise ValueError(f"measures are [n, 4], these are {list(rows.shape)}")
     scores = rows @ _WEIGHTS + _BIAS
