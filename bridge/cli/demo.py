@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.cli.processes import Processes
 
 #: The demos there are.
-NAMES = ("iris", "kafka")
+NAMES = ("iris", "kafka", "mnist")
 
 #: The published request, header by header.
 REQUEST_HEADERS = {
@@ -42,17 +42,19 @@ PREDICTIONS = "/api/v1.0/predictions"
 
 
 def demo(
-    name: Annotated[str, typer.Argument(help="Which demo: iris, kafka.")] = "iris",
+    name: Annotated[str, typer.Argument(help="Which demo: iris, kafka, mnist.")] = "iris",
     keep: Annotated[bool, typer.Option("--keep", help="Leave it serving until Ctrl-C.")] = False,
 ) -> None:
     """Show an event go through a broker, the bridge and a model, and a typed response come out.
 
     `kafka`: from topic to topic, with a poison that goes to the dead letter and back.
+    `mnist`: images into a bucket of MinIO, and on into the buckets of their digits.
     """
     from rich.console import Console
     from rich.markup import escape
 
     from bridge.cli.demo_kafka import kafka
+    from bridge.cli.demo_mnist import mnist
     from bridge.cli.processes import Processes
     from bridge.config.problems import did_you_mean
     from bridge.core.errors import ConfigError
@@ -65,7 +67,8 @@ def demo(
     console = Console(highlight=False, soft_wrap=True)
     try:
         with Processes() as processes:
-            (kafka if name == "kafka" else _iris)(console, processes, root, keep=keep)
+            shows = {"iris": _iris, "kafka": kafka, "mnist": mnist}[name]
+            shows(console, processes, root, keep=keep)
     except KeyboardInterrupt:
         console.print("\nstopped")
     except DemoError as error:
