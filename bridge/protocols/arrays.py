@@ -1,0 +1,233 @@
+"""JSON's nested arrays to the arrays of tensors.
+
+    [[1, 2], [3, 4]]  ─nested▶  [1, 2, 3, 4], (2, 2)  ─held, shaped▶  INT64 [2, 2]
+
+A value is never changed to make it fit: mixed values, ragged arrays and numbers that their
+datatype cannot hold are refused, where numpy would make texts, objects or other numbers of them.
+It would also give every text the room of the longest, so that a megabyte becomes gigabytes.
+JSON is read level by level instead of value by value, which is what makes it fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from bridge.core.errors import DecodeError
+from bridge.core.event import shown
+from bridge.core.tensors import DTYPES, Array, Tensor
+from bridge.protocols.base64_texts import unwrapped
+from bridge.protocols.nonfinite import VALUES
+from bridge.protocols.raw import MAX_DIMENSIONS
+
+#: Tensors of one payload: far beyond any model's, and few enough to check each against all.
+MAX_TENSORS: Final = 1000
+
+
+def nested(values: Any, where: str) -> tuple[list[Any], tuple[int, ...]]:
+    """Return the innermost of *values*, row by row, and the shape they lie in.
+
+    A value that is no array has shape (). Raise DecodeError, beginning with *where*, for
+    arrays that are not rectangular or deeper than an array can be.
+    """
+    if not isinstance(values, list):
+        return [values], ()
+    level, shape = values, [len(values)]
+    while True:
+        kinds = set(map(type, level))
+        if list not in kinds:
+            return level, tuple(shape)
+        lengths = set(map(len, level)) if len(kinds) == 1 else ()
+        if len(lengths) != 1:
+            raise DecodeError(f"{where} is not rectangular: {_ragged(level, len(shape))}")
+        if len(shape) == MAX_DIMENSIONS:
+            raise DecodeError(f"{where} is nested deeper than {MAX_DIMENSIONS} arrays")
+        shape += lengths
+        level = list(chain.from_iterable(level))
+
+
+def held(
+    flat: list[Any], where: str, datatype: str | None = None, *, b64: bool = False
+) -> tuple[str, Array]:
+    """Return JSON's values *flat* as an array of one dimension, and its datatype.
+
+    Without a *datatype* integers are INT64, or UINT64 where one is larger; other numbers are
+    FP64, booleans BOOL and texts BYTES. null is NaN among numbers with a fraction, and the
+    texts NaN, Infinity and -Infinity are what they say; *b64*: `{"b64": …}` is a text as well.
+    Raise DecodeError, beginning with *where*, for values that have no datatype, or not this one.
+    """
+    kinds = set(map(type, flat))
+    if datatype is None:
+        datatype = _datatype(flat, kinds, where, b64=b64)
+    if datatype in ("FP64", "FP32", "FP16"):
+        return datatype, _floats(flat, kinds, datatype, where)
+    if datatype == "BYTES":
+        return datatype, _texts(flat, kinds, where, b64=b64)
+    if datatype == "BOOL":
+        return datatype, _booleans(flat, kinds, where)
+    if datatype in DTYPES and datatype != "BF16":
+        return datatype, _integers(flat, kinds, datatype, where)
+    told = "has no form in JSON" if datatype == "BF16" else "is no datatype"
+    raise DecodeError(f"{where}: {shown(datatype)} {told}: expected {_EXPECTED}")
+
+
+def read(values: Any, name: str, where: str, *, b64: bool = False) -> Tensor:
+    """Return *values*, nested or a single one, as the tensor *name*; raise DecodeError."""
+    flat, shape = nested(values, where)
+    datatype, array = held(flat, where, b64=b64)
+    return Tensor(name, datatype, shaped(array, shape, where))
+
+
+def shaped(array: Array, shape: Sequence[int], where: str) -> Array:
+    """Return *array* in *shape*, whose count of values it has; raise DecodeError if it cannot."""
+    try:
+        return array.reshape(tuple(shape))
+    except (ValueError, OverflowError) as error:  # more dimensions than this numpy has
+        raise DecodeError(
+            f"{where} has {array.size} values: expected those of shape {shown(str(list(shape)))}"
+        ) from error
+
+
+def unique(tensors: Sequence[Tensor], where: str) -> tuple[Tensor, ...]:
+    """Return *tensors*; raise DecodeError where two have one name, or there are too many."""
+    count_checked(len(tensors), where)
+    seen: set[str] = set()
+    for tensor in tensors:
+        if tensor.name in seen:
+            raise DecodeError(f"{where} has two tensors called {shown(tensor.name)}")
+        seen.add(tensor.name)
+    return tuple(tensors)
+
+
+def count_checked(count: int, where: str) -> None:
+    """Raise DecodeError where *count* tensors are more than a payload may have."""
+    if count > MAX_TENSORS:
+        raise DecodeError(f"{where} has {count} tensors: expected {MAX_TENSORS} at most")
+
+
+_EXPECTED = ", ".join(name for name in DTYPES if name != "BF16")
+_NUMBERS = frozenset((int, float, type(None)))
+_TEXTS = frozenset((str, dict))
+
+
+def _datatype(flat: list[Any], kinds: set[type], where: str, *, b64: bool) -> str:
+    if not kinds:
+        return "FP64"
+    if kinds == {bool}:
+        return "BOOL"
+    if kinds <= (_TEXTS if b64 else {str}):
+        return "BYTES"
+    if kinds == {int}:
+        whole = _whole(flat)
+        return "FP64" if whole is None else "INT64" if whole.dtype.kind == "i" else "UINT64"
+    if kinds <= _NUMBERS or (kinds <= _NUMBERS | {str} and VALUES.keys() >= _texts_among(flat)):
+        return "FP64"
+    raise DecodeError(f"{where} holds {_sorts(kinds)}: expected values of one kind")
+
+
+def _floats(flat: list[Any], kinds: set[type], datatype: str, where: str) -> Array:
+    import numpy as np
+
+    dtype = np.dtype(DTYPES[datatype])
+    if not kinds <= {float, int}:
+        if not (kinds <= _NUMBERS | {str} and VALUES.keys() >= _texts_among(flat)):
+            raise DecodeError(f"{where} holds {_sorts(kinds)}: expected numbers, for {datatype}")
+        flat = [VALUES[one] if one is None or type(one) is str else one for one in flat]
+    try:
+        with np.errstate(over="ignore"):  # told below
+            array = np.array(flat, dtype=dtype)
+            if not np.isfinite(array).all() and np.isinf(array).sum() != sum(map(_is_inf, flat)):
+                raise DecodeError(f"{where} holds a number beyond {datatype}")
+    except OverflowError as error:  # an integer of hundreds of digits
+        raise DecodeError(f"{where} holds a number beyond {datatype}") from error
+    return array
+
+
+def _integers(flat: list[Any], kinds: set[type], datatype: str, where: str) -> Array:
+    import numpy as np
+
+    if float in kinds:  # 3.0 is the same number as 3
+        flat = [int(one) if type(one) is float and one.is_integer() else one for one in flat]
+        kinds = set(map(type, flat))
+    if not kinds <= {int}:
+        raise DecodeError(f"{where} holds {_sorts(kinds)}: expected integers, for {datatype}")
+    dtype = np.dtype(DTYPES[datatype])
+    array = _whole(flat)
+    limits = np.iinfo(dtype)
+    if array is None or (
+        array.size and not (int(array.min()) >= limits.min and int(array.max()) <= limits.max)
+    ):
+        raise DecodeError(
+            f"{where} holds a number that is none of {datatype}: "
+            f"expected {limits.min} to {limits.max}"
+        )
+    return array.astype(dtype, copy=False)
+
+
+def _whole(flat: list[int]) -> Array | None:
+    """Return integers as INT64 or, where one is larger, as UINT64; None if they fit neither."""
+    import numpy as np
+
+    try:
+        return np.array(flat, dtype=np.int64)
+    except OverflowError:
+        if min(flat) < 0:  # of which older numpys make another number
+            return None
+    try:
+        return np.array(flat, dtype=np.uint64)
+    except OverflowError:
+        return None
+
+
+def _booleans(flat: list[Any], kinds: set[type], where: str) -> Array:
+    import numpy as np
+
+    if not kinds <= {bool}:
+        raise DecodeError(f"{where} holds {_sorts(kinds)}: expected booleans, for BOOL")
+    return np.array(flat, dtype=bool)
+
+
+def _texts(flat: list[Any], kinds: set[type], where: str, *, b64: bool) -> Array:
+    import numpy as np
+
+    if not kinds <= (_TEXTS if b64 else {str}):
+        raise DecodeError(f"{where} holds {_sorts(kinds)}: expected texts, for BYTES")
+    array = np.empty(len(flat), dtype=object)
+    try:
+        array[:] = [unwrapped(one, where) if type(one) is dict else one.encode() for one in flat]
+    except UnicodeEncodeError as error:  # half of a pair, which JSON can escape
+        raise DecodeError(f"{where} holds text that is no Unicode: {error.reason}") from error
+    return array
+
+
+def _texts_among(flat: list[Any]) -> set[str]:
+    return {one for one in flat if type(one) is str}
+
+
+def _is_inf(value: Any) -> bool:
+    return type(value) is float and math.isinf(value)
+
+
+def _ragged(level: list[Any], depth: int) -> str:
+    """Return what differs in a *level* that is *depth* arrays deep."""
+    lengths = sorted({len(one) for one in level if type(one) is list})
+    if any(type(one) is not list for one in level):
+        return f"values beside arrays, {depth} deep"
+    return f"arrays of {', '.join(map(str, lengths[:3]))} values, {depth} deep"
+
+
+def _sorts(kinds: Iterable[type]) -> str:
+    return " and ".join(sorted(_SORTS.get(kind, kind.__name__) for kind in kinds))
+
+
+_SORTS: dict[type, str] = {
+    type(None): "null",
+    bool: "booleans",
+    int: "integers",
+    float: "numbers",
+    str: "texts",
+    list: "arrays",
+    dict: "objects",
+}
