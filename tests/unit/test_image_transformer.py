@@ -22,35 +22,7 @@ from tests.fakes_usercode import context, nothing_loaded
 STORE = {"url": "http://127.0.0.1:9", "access_key": "access", "secret_key": "correct-horse"}
 
 #: The published example's own notification, as its page prints it.
-PUBLISHED = """
-{
-   "EventType":"s3:ObjectCreated:Put",
-   "Key":"mnist/0.png",
-   "Records":[
-      {"eventVersion":"2.0",
-       "eventSource":"minio:s3",
-       "awsRegion":"",
-       "eventTime":"2019-11-17T19:08:08Z",
-       "eventName":"s3:ObjectCreated:Put",
-       "userIdentity":{"principalId":"minio"},
-       "requestParameters":{"sourceIPAddress":"127.0.0.1:37830"},
-       "responseElements":{"x-amz-request-id":"15D808BF706E0994",
-       "x-minio-origin-endpoint":"http://10.244.0.71:9000"},
-       "s3":{
-          "s3SchemaVersion":"1.0",
-          "configurationId":"Config",
-          "bucket":{
-               "name":"mnist",
-               "ownerIdentity":{"principalId":"minio"},
-               "arn":"arn:aws:s3:::mnist"},
-          "object":{"key":"0.png","size":324,"eTag":"ebed21f6f77b0a64673a3c96b0c623ba","contentType":"image/png","userMetadata":{"content-type":"image/png"},"versionId":"1","sequencer":"15D808BF706E0994"}},
-          "source":{"host":"","port":"","userAgent":""}}
-   ],
-   "level":"info",
-   "msg":"",
-   "time":"2019-11-17T19:08:08Z"
-}
-"""
+PUBLISHED = (MNIST / "notification.json").read_bytes()
 
 
 class Store:
@@ -128,7 +100,7 @@ async def test_the_published_notification_is_accepted(images: list[Any]) -> None
     store = Store(**{"0.png": images[0].data})
 
     async with transforming(store) as steps:
-        asked = await request(steps, Body(PUBLISHED.encode()))
+        asked = await request(steps, Body(PUBLISHED))
 
     assert set(asked) == {"instances"}
     assert [len(row) for row in asked["instances"]] == [64]
