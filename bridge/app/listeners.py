@@ -52,6 +52,7 @@ def listeners(
             name=line.name,
             namespace=parts.platform.namespace,
             complaints=Complaints(parts.clock, source=line.name),
+            events=parts.ledger.pipeline(line.name).events,
         )
         if source is not None:
             events = parts.ledger.pipeline(line.name).events

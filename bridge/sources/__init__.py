@@ -4,5 +4,6 @@
 TYPES: dict[str, str] = {
     "http": "bridge.sources.http:HttpSource",
     "kafka": "bridge.sources.kafka:KafkaSource",
+    "minio": "bridge.sources.minio:MinioSource",
     "seldon": "bridge.sources.seldon:SeldonSource",
 }

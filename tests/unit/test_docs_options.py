@@ -55,6 +55,7 @@ def test_options_have_a_unit_where_they_are_measured():
         "max_decompression_ratio",
         "max_in_flight",
         "max_keys",
+        "page_size",
         "port",
         "threads",
     }

@@ -1,0 +1,342 @@
+"""Objects found by listing their buckets: pass after pass, none lost and few looked at twice.
+
+    claim the cursor ─▶ pass: its bound is the store's time now
+                          page ─▶ changed since floor, newer than known? ─▶ work
+                          last page ─▶ floor = bound - overlap ─▶ pause ─▶ next pass
+    settled ─▶ cursor, after a second or half a window; a kill repeats one window at most
+
+A pass goes by keys, not by time. What is put where it has been already is younger than its
+bound, so the next pass, whose floor lies before that bound, finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from bridge.core.clock import Clock
+from bridge.core.errors import Unavailable
+from bridge.observe.complaints import Complaints
+from bridge.observe.ledger import Deliveries
+from bridge.sources.cursor import BucketCursor, Cursor
+from bridge.sources.cursor_object import CursorObject, Lost, Store
+from bridge.sources.found import Found, of_listed
+from bridge.sources.minio_options import MinioListingOptions, MinioSourceOptions
+from bridge.sources.sequence import Seen, Verdict
+from bridge.sources.under_way import UnderWay, Work
+from bridge.transports.objects.port import BucketMissing, Listed, Page
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class BucketListing:
+    """The listing of one source; *under_way* works on what is found.
+
+    *owner* is this replica's own name. *crash* is given what a bug has raised in a pipeline.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: MinioSourceOptions,
+        listing: MinioListingOptions,
+        *,
+        name: str,
+        owner: str,
+        under_way: UnderWay,
+        deliveries: Deliveries,
+        complaints: Complaints,
+        clock: Clock,
+        crash: Callable[[BaseException], None],
+    ) -> None:
+        self._crash = crash
+        self._options = options
+        self._listing = listing
+        self._overlap_ms = int(listing.overlap_seconds * 1000)
+        self._name = name
+        self._store = store
+        self._under_way = under_way
+        self._deliveries = deliveries
+        self._complaints = complaints
+        self._clock = clock
+        self._cursor = CursorObject(store, options, listing, owner=owner, clock=clock)
+        self._writing = asyncio.Lock()
+        self._claimed = False
+        self._buckets: dict[str, _Bucket] = {}
+        self._open = 0
+        self._unwritten = 0  # settled, and not in the cursor
+        self._room = asyncio.Event()
+        self._due = asyncio.Event()
+
+    async def run(self) -> None:
+        """List until cancelled; of several replicas with one cursor only one does.
+
+        Raise CursorUnreadable where the cursor is none, Rejected where the store refuses for
+        good to be listed, and whatever a bug in the pipeline has raised.
+        """
+        while True:
+            try:
+                cursor = await self._again(self._cursor.claim)
+                self._restore(cursor)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._passes())
+                    group.create_task(self._commit_often())
+            except Lost as lost:
+                self._let_go(lost)
+            except ExceptionGroup as crash:
+                lost_one, others = crash.split(Lost)
+                if others is not None:
+                    raise others from crash
+                self._let_go(lost_one)
+
+    async def finish(self) -> None:
+        """Write what is settled, and that nobody lists any more; nothing in an outage."""
+        if not self._claimed:
+            return
+        self._claimed = False
+        try:
+            async with self._writing:
+                await self._cursor.write(self._snapshot(), release=True)
+        except (Lost, Unavailable) as error:
+            self._complaints.of(error.reason, error)
+
+    # Passes
+
+    async def _passes(self) -> None:
+        for bucket, one in self._buckets.items():
+            await self._take_up(bucket, one)
+        while True:
+            bound = await self._again(self._begin_pass)
+            for bucket, one in self._buckets.items():
+                await self._pass(bucket, one, bound)
+            await self._clock.sleep(self._listing.interval_seconds)
+
+    async def _begin_pass(self) -> int:
+        """Write the cursor; return when that was, on the store's clock."""
+        await self._commit()
+        return await self._cursor.store_ms()
+
+    async def _take_up(self, bucket: str, one: _Bucket) -> None:
+        """Take what was open when the last replica wrote the cursor, where it is still there."""
+        for key in list(one.pending):
+            page = await self._page(bucket, prefix=key, limit=1)
+            if page is None:  # stays by name in the cursor, should the bucket come back
+                continue
+            for listed in page.objects:
+                if listed.ref.key == key:
+                    await self._take(bucket, one, listed)
+            one.pending.pop(key)
+
+    async def _pass(self, bucket: str, one: _Bucket, bound: int) -> None:
+        """Go through *bucket* once, from where an earlier replica has left off."""
+        at = one.cursor
+        if at.bound is None:
+            at.bound, at.after = bound, ""
+            if at.floor is None and self._listing.start == "latest":
+                at.floor = bound
+                await self._again(self._commit)
+        while True:
+            page = await self._page(
+                bucket,
+                prefix=self._options.prefix,
+                after=at.after,
+                limit=self._listing.page_size,
+            )
+            if page is None:
+                return
+            for listed in page.objects:
+                if listed.ref.key.endswith(self._options.suffix):
+                    await self._take(bucket, one, listed, floor=at.floor)
+                at.after = listed.ref.key
+            if page.next is None:
+                break
+            at.after = page.next
+        self._end_pass(bucket, at, at.bound)
+
+    def _end_pass(self, bucket: str, at: BucketCursor, bound: int) -> None:
+        """Let the floor rise: whatever is older is settled, or open by name."""
+        newest, floor = self._under_way.newest(bucket), bound - self._overlap_ms
+        if newest.forgotten_ms is not None and newest.forgotten_ms >= floor:
+            floor = min(newest.forgotten_ms + 1, bound)
+            log.warning(
+                "max_keys: too many new objects to remember them all, looking less far back",
+                source=self._name,
+                bucket=bucket,
+                overlap_seconds=(bound - floor) / 1000,
+            )
+        newest.forgotten_ms = None
+        at.floor = floor if at.floor is None else max(at.floor, floor)
+        at.bound, at.after = None, ""
+        newest.forget_before(at.floor)
+
+    async def _page(self, bucket: str, *, prefix: str, after: str = "", limit: int) -> Page | None:
+        """Return one page when the store has it; None where there is no such bucket (yet)."""
+        try:
+            return await self._again(
+                partial(self._store.list, bucket, prefix=prefix, after=after, limit=limit)
+            )
+        except BucketMissing as error:
+            self._complaints.of("bucket_missing", error)
+            return None
+
+    # Objects
+
+    async def _take(
+        self, bucket: str, one: _Bucket, listed: Listed, *, floor: int | None = None
+    ) -> None:
+        """Have *listed* worked on when there is room, if it is news; return when it is."""
+        found = of_listed(
+            bucket,
+            listed.ref.key,
+            etag=listed.ref.etag,
+            size=listed.size,
+            modified=listed.modified,
+            region=self._options.region,
+        )
+        if floor is not None and found.state.ms < floor:
+            return
+        while (work := self._news(one, found)) is None:
+            if self._open + self._unwritten < self._options.max_in_flight:
+                work = self._under_way.begin(found)
+                break
+            self._room.clear()
+            await self._room.wait()
+        if isinstance(work, Work):
+            self._own(one, work)
+
+    def _news(self, one: _Bucket, found: Found) -> Work | Verdict | None:
+        """Return the work on *found* that there is already, what is known of it, None for news."""
+        verdict = self._under_way.judge(found)
+        if verdict is Verdict.NEW:
+            return None
+        work = self._under_way.working_on(found)
+        return verdict if work is None or one.open.get(found.key) is work else work
+
+    def _own(self, one: _Bucket, work: Work) -> None:
+        work.owners += 1
+        one.open[work.found.key] = work
+        self._open += 1
+        self._deliveries.taken()
+        work.task.add_done_callback(partial(self._ended, one, work))
+
+    def _ended(self, one: _Bucket, work: Work, task: asyncio.Task[None]) -> None:
+        self._open -= 1
+        self._room.set()
+        if task.cancelled():  # stays open, by name, in the cursor
+            self._deliveries.given_back()
+            return
+        error = task.exception()
+        if error is not None:
+            self._deliveries.given_back()
+            self._crash(error)
+            return
+        self._deliveries.settled()
+        if one.open.get(work.found.key) is work:
+            del one.open[work.found.key]
+        self._unwritten += 1
+        if self._unwritten * 2 >= self._options.max_in_flight:
+            self._due.set()
+
+    # The cursor
+
+    def _restore(self, cursor: Cursor) -> None:
+        """Go on from *cursor*; what is under way here already stays so."""
+        self._claimed = True
+        self._unwritten = 0
+        self._buckets = {}
+        for bucket in self._options.buckets:
+            at = cursor.buckets.get(bucket, BucketCursor())
+            self._buckets[bucket] = _Bucket(at)
+            newest = self._under_way.newest(bucket)
+            for place, (ms, known) in at.done.items():
+                state = Seen(id=known, ms=ms, settled=True)
+                if newest.judge(place, state) is Verdict.NEW:
+                    newest.take(place, state)
+
+    def _snapshot(self) -> Cursor:
+        return Cursor(
+            buckets={
+                bucket: one.snapshot(self._under_way, bucket, self._overlap_ms)
+                for bucket, one in self._buckets.items()
+            }
+        )
+
+    async def _commit_often(self) -> None:
+        """Write the cursor when something is settled, and every beat in any case."""
+        beat = self._cursor.beat_seconds
+        pause = min(self._listing.commit_interval_seconds, beat)
+        written = self._clock.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(pause):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+            self._due.clear()
+            now = self._clock.monotonic()
+            if self._unwritten or now - written >= beat:
+                await self._again(self._commit)
+                written = now
+
+    async def _commit(self) -> None:
+        """Write the cursor as it is now; then what it says is not repeated after a kill."""
+        async with self._writing:
+            settled = self._unwritten
+            await self._cursor.write(self._snapshot())
+            self._unwritten -= settled
+            self._room.set()
+
+    def _let_go(self, lost: BaseException | None) -> None:
+        """Leave the listing to the replica that has the cursor, and what is open with it."""
+        self._claimed = False
+        log.warning("another replica lists: standing by", source=self._name, error=str(lost))
+        for one in self._buckets.values():
+            for work in list(one.open.values()):
+                work.disown()
+            one.open.clear()
+        self._buckets = {}
+
+    async def _again(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what *ask* returns, when the store can be asked."""
+        pause = self._options.hold_initial_seconds
+        while True:
+            try:
+                return await ask()
+            except Unavailable as error:
+                self._complaints.of("unavailable", error)
+                asked = error.retry_after_seconds or 0.0
+            await self._clock.sleep(
+                min(max(asked, self._under_way.jittered(pause)), self._options.hold_max_seconds)
+            )
+            pause = min(pause * 2, self._options.hold_max_seconds)
+
+
+class _Bucket:
+    """One bucket: its cursor, what is open, and what was open when the cursor was read."""
+
+    def __init__(self, at: BucketCursor) -> None:
+        self.cursor = at
+        self.open: dict[str, Work] = {}
+        self.pending: dict[str, None] = dict.fromkeys(at.open)
+
+    def snapshot(self, under_way: UnderWay, bucket: str, overlap_ms: int) -> BucketCursor:
+        """Return the cursor as it is now, with what a coming pass would meet again."""
+        at = self.cursor
+        since = at.floor
+        if at.bound is not None:
+            begins = at.bound - overlap_ms
+            since = begins if since is None else max(begins, since)
+        settled: Mapping[str, Seen] = under_way.newest(bucket).settled_since(since)
+        return BucketCursor(
+            floor=at.floor,
+            bound=at.bound,
+            after=at.after,
+            open=list({**self.pending, **self.open}),
+            done={place: (seen.ms, seen.id) for place, seen in settled.items()},
+        )
