@@ -10,7 +10,7 @@ import json
 import struct
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import grpc.aio
@@ -28,7 +28,7 @@ EXPECTED = iris.probabilities(ROWS)
 _HEAVY = pytest.mark.heavy
 _V2 = ["kserve", pytest.param("mlserver", marks=_HEAVY)]
 _BINARY = ["kserve"]
-_ALL = ["seldon", "pythie", *_V2]
+_ALL = ["seldon", "pythie", "tensorflow_standin", *_V2]
 
 #: Two values of each datatype that say whether it came through, [1, 2].
 SAMPLES: dict[str, Any] = {
@@ -359,3 +359,151 @@ class TestKserveV1:
 
         assert (shape, unknown, malformed) == (500, 404, 400)
         assert "measures are [n, 4]" in json.loads(said)["error"]
+
+
+class TestTensorflowStandin:
+    """What the public page api_rest says, of the stand-in that is written from it."""
+
+    #: The bodies that the reference's page sends to a recommender and a fraud detector.
+    RECOMMENDER: ClassVar = {
+        "signature_name": "",
+        "inputs": {
+            "products": [[1.0], [2.0], [3.0], [4.0]],
+            "users": [[10.0], [10.0], [10.0], [10.0]],
+        },
+    }
+    SCORES: ClassVar = [[1.875], [2.125], [2.375], [2.625]]
+
+    @pytest.mark.parametrize("which", ["", "/versions/2", "/labels/canary"])
+    def test_columns(self, tensorflow_standin: Server, which: str) -> None:
+        """A single output comes as `outputs`, without its name."""
+        path = f"/v1/models/recommender{which}:predict"
+
+        status, body = http(tensorflow_standin, path, self.RECOMMENDER)
+
+        assert (status, json.loads(body)) == (200, {"outputs": self.SCORES})
+
+    def test_rows(self, tensorflow_standin: Server) -> None:
+        """Rows of named values are answered in rows."""
+        rows = [{"products": [one], "users": [10.0]} for one in (1.0, 2.0, 3.0, 4.0)]
+
+        status, body = http(
+            tensorflow_standin, "/v1/models/recommender:predict", {"instances": rows}
+        )
+
+        assert (status, json.loads(body)) == (200, {"predictions": self.SCORES})
+
+    @pytest.mark.parametrize("which", ["/versions/1", "/labels/stable"])
+    def test_an_older_version(self, tensorflow_standin: Server, which: str) -> None:
+        """Version 1 is another model: half the scores."""
+        path = f"/v1/models/recommender{which}:predict"
+
+        _, body = http(tensorflow_standin, path, self.RECOMMENDER)
+
+        assert json.loads(body) == {"outputs": [[one / 2] for (one,) in self.SCORES]}
+
+    def test_several_outputs(self, tensorflow_standin: Server) -> None:
+        """They keep their names, as objects in rows and as one object in columns."""
+        path = "/v1/models/digits:predict"
+
+        _, rows = http(tensorflow_standin, path, {"instances": [[1] * 64, [0] * 64]})
+        _, columns = http(tensorflow_standin, path, {"inputs": [[1] * 64, [0] * 64]})
+
+        predictions, outputs = json.loads(rows)["predictions"], json.loads(columns)["outputs"]
+        assert [row["digit"] for row in predictions] == outputs["digit"]
+        assert [row["probabilities"] for row in predictions] == outputs["probabilities"]
+        assert [len(row) for row in outputs["probabilities"]] == [10, 10]
+
+    def test_a_named_signature(self, tensorflow_standin: Server) -> None:
+        """Another signature of the same model gives one output alone."""
+        asked = {"signature_name": "digit_only", "instances": [[0] * 64]}
+
+        status, body = http(tensorflow_standin, "/v1/models/digits:predict", asked)
+
+        assert (status, json.loads(body)) == (200, {"predictions": [0]})
+
+    def test_bytes_are_base64(self, tensorflow_standin: Server) -> None:
+        """{"b64"} is taken for a text, and given for an output called *_bytes."""
+        asked = {"instances": ["ä", {"b64": "YQ=="}]}
+
+        status, body = http(tensorflow_standin, "/v1/models/texts:predict", asked)
+
+        assert status == 200
+        assert json.loads(body)["predictions"] == [
+            {"text": "ä", "text_bytes": {"b64": "w6Q="}},
+            {"text": "a", "text_bytes": {"b64": "YQ=="}},
+        ]
+
+    def test_no_number_is_a_bare_token(self, tensorflow_standin: Server) -> None:
+        """NaN and the infinities are asked and answered as tokens that JSON does not know."""
+        rows = b"[[NaN%s], [Infinity%s]]" % (b", 0" * 28, b", 0" * 28)
+
+        status, body = http(
+            tensorflow_standin, "/v1/models/fraud:predict", b'{"instances": %s}' % rows
+        )
+
+        assert status == 200
+        assert b"".join(body.split()) == b'{"predictions":[[NaN],[Infinity]]}'
+
+    def test_status(self, tensorflow_standin: Server) -> None:
+        """Every version is told with its state, as the page's example shows."""
+        _, every = http(tensorflow_standin, "/v1/models/recommender")
+        _, one = http(tensorflow_standin, "/v1/models/fraud/versions/1")
+
+        ok = {"error_code": "OK", "error_message": ""}
+        versions = [told["version"] for told in json.loads(every)["model_version_status"]]
+        assert versions == ["2", "1"]
+        assert json.loads(one) == {
+            "model_version_status": [{"version": "1", "state": "AVAILABLE", "status": ok}]
+        }
+
+    def test_metadata(self, tensorflow_standin: Server) -> None:
+        """Signatures are told in the JSON of their protobuf."""
+        status, body = http(tensorflow_standin, "/v1/models/fraud/versions/1/metadata")
+
+        told = json.loads(body)
+        signature = told["metadata"]["signature_def"]["signature_def"]["serving_default"]
+        transaction = signature["inputs"]["transaction"]
+        assert status == 200
+        assert told["model_spec"] == {"name": "fraud", "signature_name": "", "version": "1"}
+        assert transaction["dtype"] == "DT_FLOAT"
+        assert [dim["size"] for dim in transaction["tensor_shape"]["dim"]] == ["-1", "29"]
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status", "words"),
+        [
+            (
+                "half:predict",
+                {"instances": [1.0]},
+                404,
+                "Servable not found for request: Latest(half)",
+            ),
+            ("fraud/versions/7:predict", {"instances": [1.0]}, 404, "Specific(fraud, 7)"),
+            ("fraud/labels/x:predict", {"instances": [1.0]}, 400, "label: x"),
+            ("fraud:predict", b"{", 400, "JSON Parse error"),
+            ("fraud:predict", {}, 400, "Missing 'inputs' or 'instances' key"),
+            ("fraud:predict", {"inputs": [], "instances": []}, 400, "not both"),
+            ("fraud:predict", {"instances": [[1.0]]}, 400, "is [1, 1], expected [-1, 29]"),
+            ("fraud:predict", {"instances": [["a"] * 29]}, 400, "not of expected type: DT_FLOAT"),
+            (
+                "fraud:predict",
+                {"instances": [{"age": 1}]},
+                400,
+                "missing inputs: transaction",
+            ),
+            (
+                "fraud:predict",
+                {"instances": [[0] * 29], "signature_name": "x"},
+                400,
+                'Serving signature name: "x" not found in signature def',
+            ),
+        ],
+    )
+    def test_errors(
+        self, tensorflow_standin: Server, path: str, body: Any, status: int, words: str
+    ) -> None:
+        """An error is JSON with its words: 404 where nobody is asked, else 400."""
+        found, answer = http(tensorflow_standin, f"/v1/models/{path}", body)
+
+        assert found == status
+        assert words in json.loads(answer)["error"]
