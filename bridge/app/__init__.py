@@ -20,6 +20,7 @@ import structlog
 from bridge.app.addresses import taken
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
+from bridge.app.object_loops import loops
 from bridge.app.parts import Parts, StandIn
 from bridge.app.survey import survey, survey_source
 from bridge.config.file import Document
@@ -164,6 +165,7 @@ def build(
             lines[name] = one
     sources, far_ends, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
+    warnings += loops(options, lines, document)
     far_ends |= {
         (one.name, name): part for one in lines.values() for name, part in one.components.items()
     }

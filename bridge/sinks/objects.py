@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,7 +31,7 @@ from bridge.config.object_names import (
 from bridge.config.objects import ObjectStoreOptions
 from bridge.config.options import Options
 from bridge.core.clock import Clock
-from bridge.core.errors import ConfigError, Rejected
+from bridge.core.errors import ConfigError, Filtered, Rejected
 from bridge.core.event import Event, Letter
 from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore
 from bridge.transports.objects.names import MAX_KEY_BYTES, object_path
@@ -92,30 +92,6 @@ as JSON; or what the object in `copy` holds, copied by the store itself."""
         return self
 
 
-class _Store(Protocol):
-    """What the sink needs of an `ObjectStore`, which makes the promises."""
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(self, *exc: object) -> None: ...
-
-    async def ping(self) -> None: ...
-
-    async def put(
-        self,
-        bucket: str,
-        key: str,
-        data: bytes,
-        *,
-        content_type: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> ObjectRef: ...
-
-    async def copy(self, source: ObjectRef, bucket: str, key: str) -> ObjectRef: ...
-
-    async def create_bucket(self, bucket: str) -> bool: ...
-
-
 class ObjectsSink:
     """Writes each event as an object. Idempotency key: bucket and key."""
 
@@ -126,7 +102,7 @@ class ObjectsSink:
         options: ObjectsSinkOptions,
         *,
         clock: Clock | None = None,
-        store: _Store | None = None,
+        store: ObjectStore | None = None,
     ) -> None:
         """Raise ConfigError for a URL, certificate, credentials or key that cannot work."""
         self._bucket = NameTemplate(options.bucket)
@@ -134,7 +110,7 @@ class ObjectsSink:
         self._content = options.content
         self._copy = None if options.copy_ is None else _Copied(options.copy_)
         self._create_buckets = options.create_buckets
-        self._store: _Store = store or ObjectStore(options.store, clock=clock)
+        self._store: ObjectStore = store or ObjectStore(options.store, clock=clock)
         #: Buckets that are being made just now: as many at most as there are events in flight.
         self._making: dict[str, asyncio.Event] = {}
 
@@ -159,19 +135,28 @@ class ObjectsSink:
         """
         facts = Facts(event)
         bucket, key = self._bucket_of(facts), self._key_of(event, facts)
-        write: Callable[[], Awaitable[object]]
         if self._copy is not None:
-            source = self._copy.source(facts)
-            if (source.bucket, source.key) == (bucket, key):
-                # Each copy is news of the object, which would make the next one.
-                raise Rejected(f"{bucket}/{key} would be copied onto itself")
-            write = partial(self._store.copy, source, bucket, key)
-        else:
-            data, content_type, metadata = self._content_of(event)
-            write = partial(
-                self._store.put, bucket, key, data, content_type=content_type, metadata=metadata
-            )
-        await self._written(bucket, write)
+            try:
+                await self._copied(self._copy.source(facts), bucket, key)
+            except (Rejected, Filtered):
+                if not isinstance(event, Letter):
+                    raise
+                # It is all that is left of its event. By its digest it takes no object's place.
+                key = self._key.head + facts.digest()
+            else:
+                return
+        data, content_type, metadata = self._content_of(event)
+        put = partial(
+            self._store.put, bucket, key, data, content_type=content_type, metadata=metadata
+        )
+        await self._written(bucket, put)
+
+    async def _copied(self, source: ObjectRef, bucket: str, key: str) -> None:
+        """Return when the store has copied *source*; raise Rejected where that is the copy."""
+        if (source.bucket, source.key) == (bucket, key):
+            # Each copy is news of the object, which would make the next one.
+            raise Rejected(f"{bucket}/{key} would be copied onto itself")
+        await self._written(bucket, partial(self._store.copy, source, bucket, key))
 
     def _content_of(self, event: Event) -> tuple[bytes, str | None, dict[str, str] | None]:
         """Return data, media type and metadata of the object that *event* becomes.
@@ -267,9 +252,16 @@ def _key_template(option: str, text: str) -> NameTemplate:
 
 
 def _metadata(event: Event) -> dict[str, str]:
-    """Return the attributes as HTTP's binary mode spells them: the store adds `x-amz-meta-`."""
+    """Return the attributes as HTTP's binary mode spells them: the store adds `x-amz-meta-`.
+
+    An empty one has no header that all stores take, and is left out.
+    """
     headers, _ = codec.encode_binary(event)
-    return {name.decode(): value.decode() for name, value in headers if name != b"content-type"}
+    return {
+        name.decode(): value.decode()
+        for name, value in headers
+        if value and name != b"content-type"
+    }
 
 
 def _bytes_of(metadata: Mapping[str, str]) -> int:

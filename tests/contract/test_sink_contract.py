@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import pytest
+from minio.versioningconfig import VersioningConfig
 
 from bridge import Event, Rejected, Unavailable
 from bridge.codecs import http as codec
@@ -21,10 +22,12 @@ from bridge.runtime.retry import Step, TriedSink
 from bridge.sinks.http import HttpSink, HttpSinkOptions
 from bridge.sinks.kafka import KafkaSink, KafkaSinkOptions
 from bridge.sinks.log import LogSink, LogSinkOptions
+from bridge.sinks.objects import ObjectsSink, ObjectsSinkOptions
 from bridge.transports.http import HttpRequest, HttpResponse, HttpServer
 from tests.fakes import FakeClock
 from tests.fakes_http import SECONDS
 from tests.services.kafka import Kafka, fresh
+from tests.services.minio import Minio
 
 STRUCTURED = ((b"content-type", b"application/cloudevents+json"),)
 
@@ -111,6 +114,43 @@ class KafkaFarEnd:
         await self._broker.freeze()
 
 
+class ObjectsFarEnd:
+    """A bucket of a real store, with every version of its objects; leaving, the store hangs."""
+
+    def __init__(self, store: Minio, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+
+    def sink(self) -> ObjectsSink:
+        options = {"store": {**self._store.options, "timeout_seconds": 1.0}, "bucket": self._bucket}
+        return ObjectsSink(ObjectsSinkOptions.model_validate(options))
+
+    async def arrived(self) -> list[Event]:
+        client, bucket = self._store.client, self._bucket
+
+        def read() -> list[Event]:
+            events = []
+            for version in client.list_objects(bucket_name=bucket, include_version=True):
+                answer = client.get_object(
+                    bucket_name=bucket,
+                    object_name=str(version.object_name),
+                    version_id=version.version_id,
+                )
+                with answer:
+                    headers = [
+                        (name.lower().removeprefix("x-amz-meta-").encode(), value.encode())
+                        for name, value in answer.headers.items()
+                    ]
+                    events.append(codec.decode(headers, answer.read()))
+                answer.release_conn()
+            return events
+
+        return await asyncio.to_thread(read)
+
+    async def leave(self) -> None:
+        await self._store.freeze()
+
+
 @asynccontextmanager
 async def http_far_end(**_: object) -> AsyncIterator[HttpFarEnd]:
     end = HttpFarEnd()
@@ -137,10 +177,25 @@ async def kafka_far_end(*, broker: Callable[[], Kafka], **_: object) -> AsyncIte
     yield KafkaFarEnd(running, await running.create_topic(fresh("sink")))
 
 
+@asynccontextmanager
+async def objects_far_end(
+    *, store: Callable[[], Minio], **_: object
+) -> AsyncIterator[ObjectsFarEnd]:
+    running = store()
+    bucket = await running.bucket("sink")
+    await asyncio.to_thread(
+        running.client.set_bucket_versioning,
+        bucket_name=bucket,
+        config=VersioningConfig(status="Enabled"),
+    )
+    yield ObjectsFarEnd(running, bucket)
+
+
 KINDS: dict[str, Callable[..., AbstractAsyncContextManager[FarEnd]]] = {
     "http": http_far_end,
     "kafka": kafka_far_end,
     "log": log_far_end,
+    "objects": objects_far_end,
 }
 
 
@@ -151,7 +206,10 @@ async def far_end(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     def broker() -> Kafka:
         return request.getfixturevalue("own_kafka")  # type: ignore[no-any-return]  # pytest's
 
-    async with KINDS[request.param](folder=tmp_path, broker=broker) as end:
+    def store() -> Minio:
+        return request.getfixturevalue("own_minio")  # type: ignore[no-any-return]  # pytest's
+
+    async with KINDS[request.param](folder=tmp_path, broker=broker, store=store) as end:
         yield end
 
 
