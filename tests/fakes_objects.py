@@ -161,4 +161,4 @@ def outage(store: FakeStore, *errors: BridgeError) -> Iterator[None]:
 
 
 def _etag(data: bytes) -> str:
-    return md5(data).hexdigest()  # noqa: S324  # S3's own
+    return md5(data).hexdigest()  # as S3 does

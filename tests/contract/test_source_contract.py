@@ -6,9 +6,9 @@ Returning is acknowledging, raising is refusing, and what is neither is given ba
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -16,12 +16,17 @@ import pytest
 
 from bridge import Event, EventError, Overloaded, Rejected, TransformError, Unavailable
 from bridge.codecs import http as codec
-from bridge.core.errors import ConfigError, DeadlineExceeded, DecodeError
+from bridge.core.clock import SystemClock
+from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, DecodeError
 from bridge.core.ports import Handler
 from bridge.observe.ledger import Deliveries
+from bridge.sources.found import of_notification
 from bridge.sources.http import HttpSource, HttpSourceOptions
+from bridge.sources.minio import MinioSource
+from bridge.sources.minio_options import MinioSourceOptions
 from bridge.sources.seldon import SeldonSource, SeldonSourceOptions
 from tests.fakes_http import SECONDS
+from tests.fakes_notifications import told
 from tests.fakes_seldon import Exchange, ask
 
 EVENT = ("Ce-Specversion: 1.0", "Ce-Source: tests", "Ce-Type: t", "Content-Type: application/json")
@@ -34,10 +39,18 @@ class Kind:
 
     make: Callable[..., Any]
     line: str
+    body: Callable[[str], bytes] = lambda _: DATA
+    event_id: Callable[[str], str] = str
+    number: Callable[[Event], int] = lambda event: int(event.id)
+    accepted: int = 202
+    holds: bool = False
+    """Whether it delivers again itself what met an outage."""
+    impatient: Mapping[str, Any] = field(default_factory=dict)
+    """Options with which it soon gives back what it holds."""
 
     async def deliver(self, port: int, id: str = "1") -> Exchange:
         async with asyncio.timeout(SECONDS):
-            return await ask(port, self.line, DATA, (*EVENT, f"Ce-Id: {id}"))
+            return await ask(port, self.line, self.body(id), (*EVENT, f"Ce-Id: {id}"))
 
 
 def http_source(deliveries: Deliveries, **options: Any) -> HttpSource:
@@ -60,8 +73,37 @@ def seldon_source(deliveries: Deliveries, **options: Any) -> SeldonSource:
     )
 
 
+def minio_source(deliveries: Deliveries, **options: Any) -> MinioSource:
+    webhook = {"host": "127.0.0.1", "port": 0, **options}
+    return MinioSource(
+        MinioSourceOptions.model_validate(
+            {"buckets": ["mnist"], "webhook": webhook, "hold_initial_seconds": 0.001}
+        ),
+        name="mnist",
+        deliveries=deliveries,
+        clock=SystemClock(),
+        chance=Random(7),
+        ready=lambda: True,
+    )
+
+
+def told_id(key: str) -> str:
+    """Return the id of the event that a notification of *key* makes."""
+    return of_notification(told(key), "")[0].state.id
+
+
 KINDS = {
     "http": Kind(make=http_source, line="POST /"),
+    "minio": Kind(
+        make=minio_source,
+        line="POST /",
+        body=told,
+        event_id=told_id,
+        number=lambda event: int(event.subject or ""),
+        accepted=200,
+        holds=True,
+        impatient={"answer_seconds": 0.2},
+    ),
     "seldon": Kind(make=seldon_source, line="POST /predict"),
 }
 
@@ -69,6 +111,18 @@ KINDS = {
 @pytest.fixture(params=sorted(KINDS))
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each kind of source."""
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=sorted(name for name, kind in KINDS.items() if not kind.holds))
+def answering(request: pytest.FixtureRequest) -> Kind:
+    """Each kind that leaves trying again to its senders."""
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=sorted(name for name, kind in KINDS.items() if kind.holds))
+def holding(request: pytest.FixtureRequest) -> Kind:
+    """Each kind that tries again itself, while its sender waits."""
     return KINDS[request.param]
 
 
@@ -139,14 +193,14 @@ async def test_acknowledges_only_after_the_handler_returned(kind: Kind) -> None:
         answer = await delivery
 
     assert before == (False, 1, 0)
-    assert (answer.status, held.ended) == (200, ["1"])
+    assert (answer.status, held.ended) == (200, [kind.event_id("1")])
     assert source.deliveries.counts() == {
         "taken": 1, "settled": 1, "refused": 0, "given_back": 0, "open": 0
     }  # fmt: skip
 
 
 async def test_what_is_settled_without_a_reply_is_accepted(kind: Kind) -> None:
-    """None from the handler is a 202 with an empty body."""
+    """None from the handler is a 2xx with an empty body."""
 
     async def handle(event: Event) -> None:
         return None
@@ -154,7 +208,7 @@ async def test_what_is_settled_without_a_reply_is_accepted(kind: Kind) -> None:
     async with running(kind, handle) as source:
         answer = await kind.deliver(source.port)
 
-    assert (answer.status, answer.body) == (202, b"")
+    assert (answer.status, answer.body) == (kind.accepted, b"")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +216,7 @@ async def test_what_is_settled_without_a_reply_is_accepted(kind: Kind) -> None:
     [(Overloaded("x"), 429), (Unavailable("x"), 503), (DeadlineExceeded("x"), 504)],
 )
 async def test_an_outage_makes_the_sender_come_again(
-    kind: Kind, error: Unavailable, status: int
+    answering: Kind, error: Unavailable, status: int
 ) -> None:
     """A status that is retried, and when; the redelivery is taken like any other."""
     errors = [error]
@@ -172,9 +226,9 @@ async def test_an_outage_makes_the_sender_come_again(
             raise errors.pop()
         return event
 
-    async with running(kind, handle) as source:
-        refused = await kind.deliver(source.port)
-        again = await kind.deliver(source.port)
+    async with running(answering, handle) as source:
+        refused = await answering.deliver(source.port)
+        again = await answering.deliver(source.port)
 
     assert (refused.status, refused.headers["retry-after"]) == (status, "1")
     assert again.status == 200
@@ -184,18 +238,49 @@ async def test_an_outage_makes_the_sender_come_again(
 @pytest.mark.parametrize(
     "error", [DecodeError("x"), EventError("x"), TransformError("x"), Rejected("x")]
 )
-async def test_a_verdict_does_not_ask_for_another_try(kind: Kind, error: EventError) -> None:
+async def test_a_verdict_does_not_ask_for_another_try(answering: Kind, error: EventError) -> None:
     """No Retry-After, and not one of the statuses of an outage."""
 
     async def handle(event: Event) -> Event:
         raise error
 
-    async with running(kind, handle) as source:
-        answer = await kind.deliver(source.port)
+    async with running(answering, handle) as source:
+        answer = await answering.deliver(source.port)
 
     assert "retry-after" not in answer.headers
     assert answer.status not in (429, 503, 504)
     assert source.deliveries.refused_total == 1
+
+
+@pytest.mark.parametrize("error", [Overloaded("x"), Unavailable("x"), DeadlineExceeded("x")])
+async def test_an_outage_is_waited_for(holding: Kind, error: Unavailable) -> None:
+    """Tried again until it has passed, and answered then: one delivery, settled once."""
+    errors = [error, error]
+
+    async def handle(event: Event) -> Event:
+        if errors:
+            raise errors.pop()
+        return event
+
+    async with running(holding, handle) as source:
+        answer = await holding.deliver(source.port)
+
+    assert (answer.status, errors) == (200, [])
+    assert (source.deliveries.taken_total, source.deliveries.settled_total) == (1, 1)
+
+
+@pytest.mark.parametrize("error", [Unavailable("x"), Rejected("x")])
+async def test_who_waits_too_long_comes_again(holding: Kind, error: BridgeError) -> None:
+    """What is held beyond the sender's patience is given back to it, not forgotten."""
+
+    async def handle(event: Event) -> Event:
+        raise error
+
+    async with running(holding, handle, **holding.impatient) as source:
+        answer = await holding.deliver(source.port)
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert source.deliveries.refusals == {"unavailable": 1}
 
 
 async def test_a_bug_in_the_handler_is_refused_and_the_source_lives_on(kind: Kind) -> None:
@@ -258,7 +343,7 @@ async def test_a_soft_stop_settles_all_that_is_running(kind: Kind) -> None:
 
     assert still is False
     assert answers == [200] * 10
-    assert sorted(held.ended) == [str(n) for n in range(10)]
+    assert sorted(held.ended) == sorted(kind.event_id(str(n)) for n in range(10))
     assert source.deliveries.settled_total == 10
 
 
@@ -306,9 +391,10 @@ async def test_the_ledger_adds_up_whenever_somebody_looks(kind: Kind) -> None:
     done = asyncio.Event()
 
     async def handle(event: Event) -> Event:
-        for _ in range(int(event.id) % 7):
+        number = kind.number(event)
+        for _ in range(number % 7):
             await asyncio.sleep(0)
-        outcome = outcomes[int(event.id) % 4]
+        outcome = outcomes[number % 4]
         if outcome is not None:
             raise outcome
         return event
@@ -320,7 +406,7 @@ async def test_the_ledger_adds_up_whenever_somebody_looks(kind: Kind) -> None:
             looked += 1
             await asyncio.sleep(0)
 
-    async with running(kind, handle, max_in_flight=20) as source:
+    async with running(kind, handle, max_in_flight=20, **kind.impatient) as source:
         async with asyncio.TaskGroup() as group:
             group.create_task(look(source.deliveries))
             await asyncio.gather(*(kind.deliver(source.port, str(n)) for n in range(60)))
