@@ -25,6 +25,7 @@ from tests.services.kafka import kafka as kafka_component
 from tests.services.knative import KnativeDispatcher
 from tests.services.minio import Minio, ObjectServer
 from tests.services.minio import minio as minio_component
+from tests.services.mnist import digits_server
 from tests.services.moto import moto as moto_component
 from tests.services.process import tail
 
@@ -144,6 +145,13 @@ def moto(services: Services) -> Iterator[ObjectServer]:
     """A stand-in for any S3 store without notifications, for tests of listing."""
     with services.started("moto", moto_component(output=services.output("moto"))) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def digits(services: Services) -> Iterator[str]:
+    """The URL of the model of digits in examples/mnist."""
+    with services.started("digits", digits_server(output=services.output("digits"))) as url:
+        yield url
 
 
 @pytest.hookimpl(wrapper=True)

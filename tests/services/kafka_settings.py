@@ -87,7 +87,7 @@ def written(folder: Path, *, listen: str = "127.0.0.1") -> Settings:
     folder.mkdir(parents=True)
     shutil.copy(NODE / "log4j2.properties", folder)
     _write_certificates(folder)
-    ports = dict(zip(_LISTENERS, _free_ports(len(_LISTENERS)), strict=True))
+    ports = dict(zip(_LISTENERS, free_ports(len(_LISTENERS)), strict=True))
     reached = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     lines = {
         "listeners": ",".join(f"{name}://{listen}:{port}" for name, port in ports.items()),
@@ -150,7 +150,7 @@ def _write_certificates(folder: Path) -> None:
     (folder / "server.pem").write_bytes(key + broker.cert_chain_pems[0].bytes())
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return *count* ports of 127.0.0.1 that were free just now."""
     with ExitStack() as held:
         ports: list[int] = []

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -29,8 +29,8 @@ from urllib.parse import urlsplit
 from tests.services.cache import Missing
 from tests.services.kafka import Kafka, fresh
 from tests.services.kafka_broker import has_docker
+from tests.services.kafka_settings import free_ports
 from tests.services.minio_server import Docker, Elsewhere, Local, Server
-from tests.services.process import free_port
 
 if TYPE_CHECKING:
     from minio import Minio as Client
@@ -248,9 +248,12 @@ class Minio(ObjectServer):
 
 
 @contextmanager
-def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
+def minio(
+    *, output: Path, kafka: Kafka, own: bool = False, topic: str | None = None
+) -> Iterator[Minio]:
     """Yield the MinIO of the environment (never if it must be our *own*), or one started here.
 
+    *topic* is that of `primary`, which must be there then; by default one is made.
     `BRIDGE_TEST_MINIO` is `http://access:secret@host:port`. One that is started here prints into
     *output*, has its data beside that, and posts to topics of *kafka*. Raise Missing where none
     can be had.
@@ -261,7 +264,7 @@ def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
         return
     folder = output.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    port, access_key, secret_key = free_port(), "tests-access", uuid.uuid4().hex
+    (port,), access_key, secret_key = free_ports(1), "tests-access", uuid.uuid4().hex
     (primary,), (webhook,) = _kafka_targets("PRIMARY"), _webhook_targets("PRIMARY")
     kafka_targets = _kafka_targets(*_names("T", TARGETS))
     kept_kafka_targets = _kafka_targets(*_names("K", KEPT_TARGETS))
@@ -284,8 +287,11 @@ def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
             environment |= _target(to_port.arn, "WEBHOOK", settings, folder if queued else None)
     runs = Docker if has_docker() else Local
     server: Server = runs(port, folder, environment, output=output)
-    with ThreadPoolExecutor(1) as thread:  # an event loop of its own: this one may have another
-        thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
+    if topic is None:
+        with ThreadPoolExecutor(1) as thread:  # a loop of its own: there may be another here
+            thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
+    else:
+        primary = replace(primary, topic=topic)
     try:
         server.start()
         yield Minio(
@@ -324,8 +330,8 @@ def _kafka_targets(*names: str) -> list[KafkaTarget]:
 
 def _webhook_targets(*names: str) -> list[WebhookTarget]:
     return [
-        WebhookTarget(f"arn:minio:sqs::{name}:webhook", free_port(), uuid.uuid4().hex)
-        for name in names
+        WebhookTarget(f"arn:minio:sqs::{name}:webhook", port, uuid.uuid4().hex)
+        for name, port in zip(names, free_ports(len(names)), strict=True)
     ]
 
 
