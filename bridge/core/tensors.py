@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+else:  # the name alone: numpy is imported where arrays are made
+    Array = Any
 
 #: Datatype → how numpy holds it. BF16 passes through as its 16 bits, since numpy has no such
 #: type; BYTES is an array of `bytes` objects, text being its UTF-8.

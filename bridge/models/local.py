@@ -43,7 +43,7 @@ from bridge.protocols.seldon import (
     decode,
     encode,
 )
-from bridge.protocols.seldon_rest import TRY_AGAIN
+from bridge.protocols.verdicts import TRY_AGAIN
 
 
 class LocalModelOptions(Options):

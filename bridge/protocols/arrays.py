@@ -13,14 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.core.errors import DecodeError
 from bridge.core.event import shown
-from bridge.core.tensors import DTYPES, Array, Tensor
+from bridge.core.tensors import DTYPES, Tensor
 from bridge.protocols.base64_texts import unwrapped
 from bridge.protocols.nonfinite import VALUES
 from bridge.protocols.raw import MAX_DIMENSIONS
+
+if TYPE_CHECKING:
+    from bridge.core.tensors import Array
 
 #: Tensors of one payload: far beyond any model's, and few enough to check each against all.
 MAX_TENSORS: Final = 1000

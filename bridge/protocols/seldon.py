@@ -79,7 +79,7 @@ def decode(body: Body) -> SeldonMessage:
     carried = [key for key in _CARRIERS if raw.get(key) is not None]
     if len(carried) > 1:
         raise DecodeError(f"the payload carries {' and '.join(carried)}: expected one of them")
-    meta = _meta(raw.get("meta"))
+    meta = read_meta(raw.get("meta"))
     key = carried[0] if carried else "jsonData" if "jsonData" in raw else None
     if key == "data":
         form, value, names = _array_of(raw["data"])
@@ -121,7 +121,7 @@ def encode(
         answer["strData"] = value
     else:
         answer["data"] = _data_of(value, like, names, class_names)
-    answer["meta"] = _merged(like.meta if like is not None else {}, meta or {})
+    answer["meta"] = merged_meta(like.meta if like is not None else {}, meta or {})
     return Body(orjson.dumps(answer, default=_lists, option=_OPTIONS))
 
 
@@ -136,6 +136,44 @@ def error_body(info: str, reason: str, code: int = -1) -> bytes:
         if len(body) <= MAX_ERROR_BYTES or not cut:
             return body
         cut = cut[: len(cut) * MAX_ERROR_BYTES // len(body) - 1]
+
+
+def read_meta(meta: Any) -> Mapping[str, Any]:
+    """Return a message's *meta*, its known keys checked; unknown ones are let be.
+
+    Raise DecodeError, naming the key, where one is not what it has to be.
+    """
+    if meta is None:
+        return {}
+    if not isinstance(meta, dict):
+        raise DecodeError(f"meta is {_kind(meta)}: expected an object")
+    for key, kind in _META.items():
+        if not isinstance(meta.get(key), kind | None):
+            raise DecodeError(f"meta.{key} is {_kind(meta[key])}: expected {_KINDS[kind]}")
+    return meta
+
+
+def merged_meta(incoming: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the meta of an answer: *incoming* is its request's, *ours* what the model added.
+
+    Routing is the request's alone and not copied.
+    """
+    meta: dict[str, Any] = {}
+    if puid := ours.get("puid") or incoming.get("puid"):
+        meta["puid"] = puid
+    if tags := {**(incoming.get("tags") or {}), **(ours.get("tags") or {})}:
+        meta["tags"] = tags
+    if path := {**(ours.get("requestPath") or {}), **(incoming.get("requestPath") or {})}:
+        meta["requestPath"] = path
+    if metrics := [*(incoming.get("metrics") or ()), *(ours.get("metrics") or ())]:
+        meta["metrics"] = metrics
+    return meta
+
+
+@lru_cache(maxsize=64)
+def numbered(count: int) -> tuple[str, ...]:
+    """Return the names that the wrapper gives *count* columns without any."""
+    return tuple(f"t:{index}" for index in range(count))
 
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -214,32 +252,6 @@ def _binary(value: Any) -> bytes:
         raise DecodeError(f"binData is not base64: {error}") from error
 
 
-def _meta(meta: Any) -> Mapping[str, Any]:
-    """Return a message's *meta*, its known keys checked; unknown ones are let be."""
-    if meta is None:
-        return {}
-    if not isinstance(meta, dict):
-        raise DecodeError(f"meta is {_kind(meta)}: expected an object")
-    for key, kind in _META.items():
-        if not isinstance(meta.get(key), kind | None):
-            raise DecodeError(f"meta.{key} is {_kind(meta[key])}: expected {_KINDS[kind]}")
-    return meta
-
-
-def _merged(incoming: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the meta of an answer. Routing is the request's alone and not copied."""
-    meta: dict[str, Any] = {}
-    if puid := ours.get("puid") or incoming.get("puid"):
-        meta["puid"] = puid
-    if tags := {**(incoming.get("tags") or {}), **(ours.get("tags") or {})}:
-        meta["tags"] = tags
-    if path := {**(ours.get("requestPath") or {}), **(incoming.get("requestPath") or {})}:
-        meta["requestPath"] = path
-    if metrics := [*(incoming.get("metrics") or ()), *(ours.get("metrics") or ())]:
-        meta["metrics"] = metrics
-    return meta
-
-
 def _data_of(
     value: Any,
     like: SeldonMessage | None,
@@ -262,7 +274,7 @@ def _data_of(
     if names is None:
         names = ()
         if array.ndim > 1:
-            names = _numbered(array.shape[1]) if class_names is None else class_names
+            names = numbered(array.shape[1]) if class_names is None else class_names
     if numeric and (like is None or like.form != "ndarray"):
         flat = _plain(array.reshape(-1))
         return {"names": list(names), "tensor": {"shape": list(array.shape), "values": flat}}
@@ -286,11 +298,6 @@ def _lists(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"JSON has no form for {type(value).__name__}")
-
-
-@lru_cache(maxsize=64)
-def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(f"t:{index}" for index in range(count))
 
 
 def _kind(value: Any) -> str:

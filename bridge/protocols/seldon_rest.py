@@ -19,55 +19,95 @@ reason: it could not ask the model.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-from bridge.core.errors import DecodeError, Rejected, Unavailable
+from bridge.core.errors import Rejected, Unavailable
 from bridge.core.event import shown
-from bridge.core.mediatype import is_media_type
 from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
-from bridge.protocols.port import Headers, header
+from bridge.protocols import metadata
+from bridge.protocols.nonfinite import rewritten
+from bridge.protocols.port import (
+    UNNAMED_INPUT,
+    UNNAMED_OUTPUT,
+    Asked,
+    FormName,
+    Headers,
+    Metadata,
+    NonFinite,
+    Payload,
+)
 from bridge.protocols.seldon import REASON_PREFIX
-
-#: Answers that ask to be tried again, whoever wrote them; 401 and 407 say that our own
-#: credentials are not taken, and nothing of the event.
-TRY_AGAIN: Final = frozenset({401, 407, 408, 425, 429, 502, 503, 504})
+from bridge.protocols.seldon_tensors import SeldonForm
+from bridge.protocols.verdicts import (
+    SHOWN_CHARACTERS,
+    TRY_AGAIN,
+    forwarded,
+    parsed,
+    shown_body,
+    take_content_type,
+)
 
 
 class SeldonRest:
-    """The protocol `seldon` of `models/rest.py`."""
+    """The protocol `seldon` of `models/rest.py`: one model a server, so no name is in its paths."""
 
-    def path(self, name: str | None) -> str:  # noqa: ARG002  # one model a server: no name in it
+    form: FormName = "seldon"
+
+    def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
+        self._name = asked.name or ""
+        self._non_finite: NonFinite = non_finite
+        self._form = SeldonForm(non_finite=non_finite)
+
+    def path(self) -> str:
         """Return the external API's path, which executor and wrapper both serve."""
         return "/api/v1.0/predictions"
 
-    def probe_path(self, name: str | None) -> str:  # noqa: ARG002  # as above
+    def probe_path(self) -> str:
         """Return the wrapper's health path; an executor answers it with 404."""
         return "/health/status"
 
-    def call(self, request: Request) -> tuple[Headers, bytes]:
-        """Return the payload as it came, under the event's own puid."""
-        payload = request.payload
+    def metadata_path(self) -> str:
+        """Return where a wrapper tells of its model and an executor of its graph."""
+        return "/api/v1.0/metadata"
+
+    def read_metadata(self, body: bytes) -> Metadata:
+        """Return what wrapper or executor tell; raise DecodeError if it is no object.
+
+        A class that says nothing of its tensors is told of without any.
+        """
+        told = metadata.loaded(body)
+        return Metadata(
+            name=metadata.text(told.get("name")) or self._name,
+            versions=metadata.texts(told.get("versions")),
+            platform=metadata.text(told.get("platform")),
+            inputs=metadata.specs(told.get("inputs", told.get("graphinputs")), UNNAMED_INPUT),
+            outputs=metadata.specs(told.get("outputs", told.get("graphoutputs")), UNNAMED_OUTPUT),
+        )
+
+    def call(self, request: Request, payload: Payload) -> tuple[Headers, bytes]:
+        """Return *payload*, a Body as it came, under the event's own puid."""
+        if not isinstance(payload, Body):
+            payload = self._form.write_request(payload, id=request.id)
         own = (
             (b"content-type", (payload.content_type or JSON).encode("utf-8", "replace")),
             (b"seldon-puid", request.id.encode()),
         )
         if not request.headers:
             return own, payload.data
-        forwarded = (line for line in request.headers if line[0] not in _NOT_FORWARDED)
-        return (*own, *forwarded), payload.data
+        return (*own, *forwarded(request.headers, (b"seldon-puid",))), payload.data
 
     def judge(self, status: int, headers: Headers, body: bytes, who: str) -> Body:
-        """Return the answer unchanged, or raise what the table says."""
+        """Return the answer unchanged, or raise what the table says.
+
+        The wrapper writes NaN as Python does, which is no JSON: those tokens are rewritten.
+        """
         answer = Body(body)
+        if 200 <= status < 300:
+            answer = rewritten(answer, self._non_finite, who)
         error = verdict(status, answer, who=who)
         if error is None:
-            content_type = header(headers, b"content-type")
-            if content_type is not None and content_type != b"application/json":
-                said = content_type.decode("utf-8", "replace")
-                # What is no media type would make the response event invalid, its data is JSON.
-                answer.content_type = said if is_media_type(said) else JSON
+            take_content_type(answer, headers)
             return answer
         raise error
 
@@ -77,18 +117,16 @@ def verdict(status: int, body: Body, *, who: str = "the model") -> Rejected | Un
 
     Parses *body* to judge it; the parse is kept in it, so postprocess does not pay again.
     """
-    said: Any = None
-    with suppress(DecodeError):  # not JSON is judged below, with everything that is no object
-        said = body.json()
+    said = parsed(body)
     if 200 <= status < 300:
         if not isinstance(said, dict):
-            return Rejected(f"{who} answered garbage: {_shown_body(body)}: expected a JSON object")
+            return Rejected(f"{who} answered garbage: {shown_body(body)}: expected a JSON object")
         failed = said.get("status")
         if isinstance(failed, dict) and failed.get("status") in _FAILURE:
             return Rejected(f"{who} answered {status} with a failure: {_info(failed)}")
         return None
     told = said.get("status") if isinstance(said, dict) else None
-    text = f"{who} answered {status}: {_info(told) or _shown_body(body)}"
+    text = f"{who} answered {status}: {_info(told) or shown_body(body)}"
     if status in TRY_AGAIN:
         return Unavailable(text)
     if 400 <= status < 500 and status != 404:
@@ -100,28 +138,8 @@ def verdict(status: int, body: Body, *, who: str = "the model") -> Rejected | Un
     return Unavailable(text)
 
 
-#: Said by the transport or by us, or between neighbours only.
-_NOT_FORWARDED = frozenset(
-    (
-        b"accept-encoding",
-        b"connection",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"expect",
-        b"host",
-        b"keep-alive",
-        b"proxy-authorization",
-        b"seldon-puid",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
 #: FAILURE by name and by number, as protobuf's JSON allows both.
 _FAILURE = ("FAILURE", 1)
-_SHOWN_CHARACTERS = 200
 
 
 def _is_wrappers(told: Any) -> bool:
@@ -138,15 +156,8 @@ def _is_wrappers(told: Any) -> bool:
 def _info(told: Any) -> str:
     """Return a status's reason and info, fit for an error text; "" where it is none."""
     if isinstance(told, str | int):
-        return shown(str(told), _SHOWN_CHARACTERS) if told else ""
+        return shown(str(told), SHOWN_CHARACTERS) if told else ""
     if not isinstance(told, dict):  # an array may be nested deeper than Python can print
         return ""
     words = [told[key] for key in ("reason", "info") if isinstance(told.get(key), str)]
-    return shown(": ".join(word for word in words if word), _SHOWN_CHARACTERS)
-
-
-def _shown_body(body: Body) -> str:
-    if not body.data:
-        return "an empty body"
-    head = body.data[: _SHOWN_CHARACTERS * 4].decode("utf-8", "replace")
-    return shown(head, _SHOWN_CHARACTERS)
+    return shown(": ".join(word for word in words if word), SHOWN_CHARACTERS)

@@ -8,15 +8,18 @@ its datatype; only what JSON has no form for is made into lists first.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
 from bridge.core.errors import Rejected
-from bridge.core.tensors import Array, Tensor
+from bridge.core.tensors import Tensor
 from bridge.protocols.base64_texts import wrapped
 from bridge.protocols.nonfinite import called
 from bridge.protocols.port import NonFinite
+
+if TYPE_CHECKING:
+    from bridge.core.tensors import Array
 
 #: How NaN and infinity are written: as the port says, or as JavaScript's bare tokens.
 Written = NonFinite | Literal["token"]

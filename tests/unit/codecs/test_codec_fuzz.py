@@ -20,6 +20,7 @@ from bridge.core.event import Event
 from bridge.core.mediatype import is_media_type
 from bridge.core.payload import Body
 from bridge.protocols import seldon
+from bridge.protocols.port import Asked
 from bridge.protocols.seldon_rest import SeldonRest
 from bridge.transports.http import HttpRequest
 from bridge.transports.http.decompression import unpacked
@@ -174,7 +175,7 @@ def test_any_answer_of_a_model_is_a_payload_a_verdict_or_an_outage(
     _, changed = mutated(chance, message)
     told = ""
     try:
-        SeldonRest().judge(status, ((b"content-type", said),), changed, "the model")
+        SeldonRest(Asked()).judge(status, ((b"content-type", said),), changed, "the model")
     except BridgeError as error:
         told = str(error)
     assert len(told.encode("utf-8", "replace")) <= 768 - len("iris: ")

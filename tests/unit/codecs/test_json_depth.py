@@ -19,6 +19,7 @@ from bridge.core.errors import BridgeError, DecodeError
 from bridge.core.event import Event
 from bridge.core.payload import Body
 from bridge.protocols import seldon
+from bridge.protocols.port import Asked
 from bridge.protocols.seldon_rest import SeldonRest
 
 STRUCTURED = ((b"content-type", b"application/cloudevents+json"),)
@@ -43,8 +44,8 @@ ENTRIES: dict[str, Callable[[bytes], object]] = {
     "shape": lambda deep: seldon.decode(Body(b'{"data":{"tensor":{"shape":%b}}}' % deep)),
     "jsonData": lambda deep: seldon.decode(Body(b'{"jsonData":%b}' % deep)),
     "meta": lambda deep: seldon.decode(Body(b'{"strData":"","meta":%b}' % deep)),
-    "answer": lambda deep: SeldonRest().judge(200, (), b'{"jsonData":%b}' % deep, "m"),
-    "error": lambda deep: SeldonRest().judge(500, (), b'{"status":%b}' % deep, "m"),
+    "answer": lambda deep: SeldonRest(Asked()).judge(200, (), b'{"jsonData":%b}' % deep, "m"),
+    "error": lambda deep: SeldonRest(Asked()).judge(500, (), b'{"status":%b}' % deep, "m"),
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from bridge.core.errors import BridgeError, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
+from bridge.protocols.port import Asked
 from bridge.protocols.seldon_rest import SeldonRest, verdict
 
 WRAPPER = (
@@ -91,7 +92,7 @@ def test_judged_answer_is_the_same_bytes() -> None:
     """Digits that no float keeps and numbers beyond 64 bits pass through as they came."""
     data = b'{"data": {"ndarray": [[1.10, 1e300, 123456789012345678901234567890]]}}\n'
 
-    answer = SeldonRest().judge(200, ((b"content-type", b"application/json"),), data, "m")
+    answer = SeldonRest(Asked()).judge(200, ((b"content-type", b"application/json"),), data, "m")
 
     assert Body(data, "application/json") == answer
     assert answer.data is data
@@ -99,7 +100,7 @@ def test_judged_answer_is_the_same_bytes() -> None:
 
 def test_content_type_is_the_models() -> None:
     """The answer's own media type is kept; without one it is JSON."""
-    protocol = SeldonRest()
+    protocol = SeldonRest(Asked())
 
     said = protocol.judge(200, ((b"content-type", b"application/json; charset=utf-8"),), b"{}", "m")
 
@@ -110,7 +111,7 @@ def test_content_type_is_the_models() -> None:
 @pytest.mark.parametrize("said", [b"", b"json", b"text/plain; x=\xff", b";;"])
 def test_content_type_that_is_none_is_json(said: bytes) -> None:
     """A header that is no media type would make the response event invalid."""
-    answer = SeldonRest().judge(200, ((b"content-type", said),), b"{}", "m")
+    answer = SeldonRest(Asked()).judge(200, ((b"content-type", said),), b"{}", "m")
 
     assert answer.content_type == "application/json"
 
@@ -123,7 +124,7 @@ def test_call_is_the_payload_under_our_puid() -> None:
         headers=((b"x-request-id", b"7"), (b"seldon-puid", b"other"), (b"host", b"evil")),
     )
 
-    headers, body = SeldonRest().call(request)
+    headers, body = SeldonRest(Asked()).call(request, request.payload)
 
     assert body == b"{}"
     assert headers == (

@@ -1,0 +1,95 @@
+"""KServe's V1 protocol over HTTP: TensorFlow Serving's rows, and what an answer means.
+
+    status      body                                     meaning
+    2xx         an object with predictions               the answer
+    2xx         predictions null                         Unavailable: its batch failed
+    2xx         {"error": …}, or anything else           Rejected: garbage
+    404         any: the model is not there (yet)        Unavailable
+    501         any: the model cannot predict            Unavailable
+    other 4xx   any                                      Rejected
+    500         {"error": …}, {"detail": …}              Rejected: the model judged it
+    others                                               as `verdicts` has it
+
+The batcher answers 200 with `predictions: null` to every request of a batch that failed: it
+says nothing of this one, which may have been in the company of a bad one.
+
+A body is sent as V1 JSON, whatever event it came in: KServe unwraps a structured CloudEvent
+only under conditions, and answers a binary one with an event of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.core.errors import ConfigError, Rejected, Unavailable
+from bridge.core.payload import Body
+from bridge.core.ports import Request
+from bridge.protocols import metadata
+from bridge.protocols.nonfinite import rewritten
+from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite, Payload
+from bridge.protocols.tensorflow import TensorflowForm
+from bridge.protocols.verdicts import (
+    forwarded,
+    own_error,
+    parsed,
+    refusal,
+    segment,
+    shown_body,
+    take_content_type,
+    worded,
+)
+
+_OUTAGES: Final = frozenset({501})
+_CONTENT_TYPE = (b"content-type", b"application/json")
+
+
+class KserveRest:
+    """The protocol `kserve` of `models/rest.py`."""
+
+    form: FormName = "kserve"
+
+    def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
+        """Raise ConfigError without a name: every path has it."""
+        if not asked.name:
+            raise ConfigError("name: KServe has the model's name in its paths")
+        self._model = f"/v1/models/{segment(asked.name)}"
+        self._non_finite: NonFinite = non_finite
+        self._form = TensorflowForm(non_finite=non_finite, rows_only=True)
+
+    def path(self) -> str:
+        """Return where predictions are made."""
+        return f"{self._model}:predict"
+
+    def probe_path(self) -> str:
+        """Return the model's readiness: 503 while it loads, 404 for one that is not there."""
+        return self._model
+
+    def metadata_path(self) -> str | None:
+        """Return None: V1 has no words for tensors."""
+        return None
+
+    def read_metadata(self, body: bytes) -> Metadata:
+        """Return the model's name, which is all that its readiness tells."""
+        return Metadata(name=metadata.text(metadata.loaded(body).get("name")))
+
+    def call(self, request: Request, payload: Payload) -> tuple[Headers, bytes]:
+        """Return *payload*, a Body as it came."""
+        body = payload.data if isinstance(payload, Body) else self._form.asking(payload)
+        return (_CONTENT_TYPE, *forwarded(request.headers)), body
+
+    def judge(self, status: int, headers: Headers, body: bytes, who: str) -> Body:
+        """Return the answer, or raise what the table says."""
+        answer = Body(body)
+        if not 200 <= status < 300:
+            words = own_error(parsed(answer))
+            raise refusal(status, answer, who=who, words=words, outages=_OUTAGES)
+        answer = rewritten(answer, self._non_finite, who)
+        said = parsed(answer)
+        if not isinstance(said, dict) or "predictions" not in said:
+            words = own_error(said) or shown_body(answer)
+            raise Rejected(f"{who} answered garbage: {words}: expected predictions")
+        if said["predictions"] is None:
+            why = worded(metadata.text(said.get("message")) or "no reason given")
+            raise Unavailable(f"{who} answered without predictions, the batch failed: {why}")
+        take_content_type(answer, headers)
+        return answer
