@@ -93,6 +93,8 @@ def pins(ref: ObjectRef, where: str) -> tuple[str, dict[str, str]]:
     Raise Rejected for a version or an etag that cannot be one: they come with events.
     """
     query, headers = "", {}
+    if "" in (ref.version, ref.etag):
+        raise Rejected(f"{where}: version or etag is empty: expected none, or one")
     if ref.version is not None:
         check_sendable("version", ref.version, where)
         query = f"versionId={quote(ref.version, safe='')}"
@@ -137,5 +139,5 @@ def _metadata(answer: HttpResponse) -> dict[str, str]:
 
 
 _RANGE: Final = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
-_SENDABLE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+_SENDABLE: Final = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 _NAME: Final = re.compile(r"[a-z0-9._-]+")
