@@ -35,6 +35,8 @@ OURS: Final = {
     ("eventing.knative.dev/v1", "Trigger"): "trigger.json",
     ("serving.knative.dev/v1", "Service"): "knative-service.json",
     ("sources.knative.dev/v1", "SinkBinding"): "sink-binding.json",
+    ("sources.knative.dev/v1", "KafkaSource"): "kafka-source.json",
+    ("eventing.knative.dev/v1alpha1", "KafkaSink"): "kafka-sink.json",
     ("kafka.strimzi.io/v1", "KafkaTopic"): "kafka-topic.json",
     ("kafka.strimzi.io/v1", "KafkaUser"): "kafka-user.json",
     ("keda.sh/v1alpha1", "ScaledObject"): "scaled-object.json",
