@@ -15,7 +15,7 @@ from bridge.core.clock import SystemClock
 from bridge.core.errors import Filtered, Rejected, Unavailable
 from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore, Page
 from bridge.transports.objects.store import FIRST_BYTES
-from tests.fakes_http import Proxy
+from tests.fakes_http import SECONDS, Proxy
 from tests.services.kafka import fresh
 from tests.services.minio import Minio, ObjectServer
 
@@ -83,6 +83,14 @@ async def everything(store: ObjectStore, bucket: str, limit: int, prefix: str = 
     while (after := pages[-1].next) is not None:
         pages.append(await store.list(bucket, limit=limit, prefix=prefix, after=after))
     return pages
+
+
+async def until_down(store: ObjectStore) -> None:
+    """Return once the store does not answer: a signal takes its time."""
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(SECONDS):
+            while True:
+                await store.ping()
 
 
 def reason_of(caught: pytest.ExceptionInfo[Filtered]) -> str:
@@ -482,9 +490,8 @@ async def test_a_store_that_is_down_and_comes_back(own_minio: Minio, enter: Ente
 
     for end in (own_minio.stop, own_minio.freeze, own_minio.kill):
         await end()
+        await until_down(store)
         with pytest.raises(Unavailable):
             await store.get(ref)
-        with pytest.raises(Unavailable):
-            await store.ping()
         await own_minio.start()
         assert b"7" == (await store.get(ref)).data

@@ -3,8 +3,8 @@
     bytes ──no DOCTYPE, UTF-8──▶ elements without their namespace ─▶ values
 
 A DOCTYPE is where entities are defined, which can make a megabyte of a line or name a file:
-no S3 answer has one, and one that does is not read. The parser takes UTF-8 whatever the
-document says, so none can hide in another encoding.
+no S3 answer has one, and one that does is not read. None can hide in another encoding: the
+parser takes UTF-8 whatever the document says, but for UTF-16, which has NUL bytes in it.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _listed(item: ElementTree.Element, bucket: str, encoded: bool) -> Listed:
 
 def root_of(body: bytes) -> ElementTree.Element:
     """Return the element that *body* is; raise BadDocument where it is no XML, or has a DOCTYPE."""
-    if _DOCTYPE in body:
-        raise BadDocument("expected XML without a DOCTYPE")
+    if _DOCTYPE in body or b"\0" in body:
+        raise BadDocument("expected XML in UTF-8, without a DOCTYPE")
     parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314  # no DOCTYPE, so no entities
     try:
         parser.feed(body)
