@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 #: Dimensions that numpy can hold.
 MAX_DIMENSIONS = 64
 
+#: Values that a shape may have, far beyond what any answer carries.
+MAX_VALUES = 1 << 40
+
 
 def to_raw(tensor: Tensor) -> bytes:
     """Return the bytes of *tensor*'s values."""
     if tensor.datatype == "BYTES":
-        parts = []
+        parts: list[bytes] = []
         for one in tensor.array.flat:
             parts += (struct.pack("<I", len(one)), one)
         return b"".join(parts)
@@ -66,10 +69,10 @@ def counted(shape: Sequence[int], where: str) -> int:
         raise DecodeError(f"{where} has {len(shape)} dimensions: expected {MAX_DIMENSIONS} at most")
     if any(count < 0 for count in shape):
         raise DecodeError(f"{where} has shape {list(shape)}: expected counts")
-    count = prod(shape)
-    if count >= 1 << 62:
-        raise DecodeError(f"{where} has shape {list(shape)}: more values than there can be")
-    return count
+    # numpy counts the bytes of an empty array as if none of its dimensions were.
+    if prod([count or 1 for count in shape]) > MAX_VALUES:
+        raise DecodeError(f"{where} has shape {list(shape)}: expected {MAX_VALUES} values at most")
+    return prod(shape)
 
 
 def dtype_of(datatype: str, where: str) -> np.dtype[Any]:
