@@ -71,6 +71,7 @@ class BucketListing:
         self._buckets: dict[str, _Bucket] = {}
         self._open = 0
         self._unwritten = 0  # settled, and not in the cursor
+        self._written_total = 0  # settled when it was written, those of a webhook included
         self._room = asyncio.Event()
         self._due = asyncio.Event()
 
@@ -280,16 +281,18 @@ class BucketListing:
                 pass
             self._due.clear()
             now = self._clock.monotonic()
-            if self._unwritten or now - written >= beat:
+            news = self._under_way.settled_total > self._written_total
+            if news or now - written >= beat:
                 await self._again(self._commit)
                 written = now
 
     async def _commit(self) -> None:
         """Write the cursor as it is now; then what it says is not repeated after a kill."""
         async with self._writing:
-            settled = self._unwritten
+            settled, total = self._unwritten, self._under_way.settled_total
             await self._cursor.write(self._snapshot())
             self._unwritten -= settled
+            self._written_total = total
             self._room.set()
 
     def _let_go(self, lost: BaseException | None) -> None:

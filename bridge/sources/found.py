@@ -39,21 +39,18 @@ EVENT_SOURCE: Final = "minio:s3"
 class Found:
     """One state of one object. *name*: of the notification, without `s3:`.
 
-    *attributes* and *data* are those of its event; *error* says why it can be none.
+    *place* is what the object is remembered by: the same for all of its states. *attributes*
+    and *data* are those of its event; *error* says why it can be none.
     """
 
     bucket: str
     key: str
+    place: str
     name: str
     state: Seen
     attributes: Mapping[str, str]
     data: bytes
     error: DecodeError | None = None
-
-    @property
-    def place(self) -> str:
-        """What the object is remembered by: the same for all of its states."""
-        return digest(self.bucket, self.key) if self.key else self.state.id
 
     def event(self, origin: Origin) -> Event:
         """Return the event, or what stands for it where it can be none."""
@@ -94,7 +91,7 @@ def of_listed(
     except DecodeError as unfit:
         error = unfit
         attributes = _stand_in(state.id)
-    return Found(bucket, key, CREATED[0], state, attributes, data, error)
+    return Found(bucket, key, digest(bucket, key), CREATED[0], state, attributes, data, error)
 
 
 def milliseconds(modified: str, where: str) -> int:
@@ -136,7 +133,7 @@ def _told(attributes: Mapping[str, str], data: bytes, region: str) -> Found:
         known, kind = digest(bucket, key, name, str(sequencer or time)), attributes["type"]
     state = Seen(id=known, ms=ms, ns=ns)
     made = _attributes(bucket, key, state, region=region, kind=kind, time=time)
-    return Found(bucket, key, name, state, made, data)
+    return Found(bucket, key, digest(bucket, key), name, state, made, data)
 
 
 def _identity(bucket: str, key: str, etag: str | None, ms: int) -> str:
@@ -178,7 +175,7 @@ def _is_notification(body: bytes) -> bool:
 def _unreadable(data: bytes, error: DecodeError) -> Found:
     """Return what stands for a notification that no event can be made of: for the dead letter."""
     state = Seen(id=blake2b(data, digest_size=16).hexdigest(), ms=0)
-    return Found("", "", "", state, _stand_in(state.id), data, error)
+    return Found("", "", state.id, "", state, _stand_in(state.id), data, error)
 
 
 def _stand_in(id: str) -> dict[str, str]:

@@ -71,6 +71,8 @@ class UnderWay:
         self._idle = asyncio.Event()
         self._idle.set()
         self.handle: Handler | None = None
+        #: How many events are settled since the start.
+        self.settled_total = 0
 
     def newest(self, bucket: str) -> Newest:
         """Return what is remembered of *bucket*."""
@@ -168,6 +170,7 @@ class UnderWay:
         else:
             found.state.settled = True
             self._answered += answered
+            self.settled_total += 1
         place.leave()
         if not self._works:
             self._idle.set()
