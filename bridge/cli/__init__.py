@@ -20,6 +20,7 @@ from bridge.cli import (
     demo,
     display,
     lag,
+    model,
     new,
     objects,
     reference,
@@ -54,6 +55,7 @@ app.command("component")(component.component)
 app.add_typer(dead.dead, name="dead")
 dead.dead.command("replay")(replay.replay)
 app.command("lag")(lag.lag)
+app.command("model")(model.model)
 app.add_typer(objects.objects, name="objects")
 app.command("demo")(demo.demo)
 app.command("new")(new.new)

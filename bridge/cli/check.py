@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: What a far end that answers is said to be; anything else is what is wrong with it.
 OK = "ok"
 
+#: What an answer begins with that is not what the file says of it.
+DIFFERS = "differs from the file:"
+
 #: How long one far end may take to answer.
 ASK_SECONDS = 10.0
 
@@ -43,7 +46,8 @@ def check(
 ) -> None:
     """Check FILE and say everything that is wrong with it, line by line.
 
-    Exit status: 0 fine, 1 a far end does not answer (--connect), 2 the file cannot work.
+    Exit status: 0 fine, 1 a far end does not answer or is not as FILE says (--connect), 2 the
+    file cannot work.
     """
     from bridge import app
     from bridge.cli.process import run_loop
@@ -100,11 +104,15 @@ async def _ask(component: Component) -> str:
         async with component:
             async with asyncio.timeout(ASK_SECONDS):
                 await component.ping()
+                # What a model says of its tensors, against what the file says of them.
+                disagreements: Callable[[], Awaitable[list[str]]] | None
+                disagreements = getattr(component, "disagreements", None)
+                found = [] if disagreements is None else await disagreements()
     except TimeoutError:
         return f"no answer within {ASK_SECONDS:g} s"
     except BridgeError as error:
         return str(error)
-    return OK
+    return OK if not found else f"{DIFFERS} {'; '.join(found)}"
 
 
 def _requests(loaded: App) -> dict[str, str]:
@@ -127,6 +135,9 @@ def _show(file: Path, loaded: App, answers: dict[str, str], requests: dict[str, 
     for name, answer in answers.items():
         if answer == OK:
             out.print(Text.assemble(("answers    ", "green"), name))
+        elif answer.startswith(DIFFERS):
+            said = plain(answer.removeprefix(DIFFERS).strip())
+            out.print(Text.assemble(("differs    ", "red"), f"{name}: {said}"))
         else:
             out.print(Text.assemble(("no answer  ", "red"), f"{name}: {plain(answer)}"))
     for name, request in requests.items():
@@ -135,6 +146,8 @@ def _show(file: Path, loaded: App, answers: dict[str, str], requests: dict[str, 
         out.print()
     names = ", ".join(loaded.lines)
     count = f"{len(loaded.lines)} pipeline{'s' * (len(loaded.lines) != 1)}"
-    silent = sum(answer != OK for answer in answers.values())
+    differing = sum(answer.startswith(DIFFERS) for answer in answers.values())
+    silent = sum(answer != OK for answer in answers.values()) - differing
     ends = f"; {silent} of {len(answers)} far ends did not answer" if silent else ""
+    ends += f"; {differing} differ from the file" if differing else ""
     out.print(f"{plain(str(file))}: no mistakes in {count}: {names}{ends}")

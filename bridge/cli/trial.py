@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 #: Called with the name of a stage and what came out of it.
 Show = Callable[[str, str], None]
 
-#: How much of a payload is shown.
+#: How much of a payload is shown, and how many values of a tensor.
 SHOWN_BYTES = 4000
+SHOWN_VALUES = 8
+
+#: The stages whose payloads are a model's, and whether that is its answer.
+TENSORS_OF = {"preprocess": False, "model": True}
 
 
 def trial(
@@ -138,7 +142,7 @@ async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
                 show("filtered", f"the event's expirytime {event.get('expirytime')} has passed")
                 return False
             response = await line.pipeline.response(
-                event, lambda stage, body: _stage(show, stage, body)
+                event, lambda stage, body: _stage(show, stage, body, line)
             )
         except Filtered as nothing:
             show(f"filtered ({nothing.reason})", str(nothing))
@@ -162,9 +166,37 @@ def _verdict(error: BridgeError) -> str:
     return f"refused for good ({error.reason})"
 
 
-def _stage(show: Show, stage: str, body: Body) -> None:
+def _stage(show: Show, stage: str, body: Body, line: Line) -> None:
     kind = body.content_type or "no media type"
-    show(f"{stage} → {kind}, {len(body.data)} bytes", _readable(body.data))
+    text = "\n".join((*_tensors(stage, body, line), _readable(body.data)))
+    show(f"{stage} → {kind}, {len(body.data)} bytes", text)
+
+
+def _tensors(stage: str, body: Body, line: Line) -> list[str]:
+    """Return a line for each tensor of a payload, where the model's form has such."""
+    from bridge.core.errors import EventError
+
+    transcoding = getattr(line.pipeline.model, "transcoding", None)
+    if transcoding is None or stage not in TENSORS_OF:
+        return []
+    try:
+        tensors = transcoding.tensors(body, answer=TENSORS_OF[stage])
+    except EventError:  # a payload may hold something else, a text for instance
+        return []
+    return [
+        f"{plain(tensor.name)}  {tensor.datatype} {list(tensor.shape)}  {_values(tensor.array)}"
+        for tensor in tensors.tensors
+    ]
+
+
+def _values(array: Any) -> str:
+    """Return the first values of a tensor."""
+    values = array.reshape(-1)[:SHOWN_VALUES].tolist()
+    more = " …" if array.size > SHOWN_VALUES else ""
+    return (
+        plain(" ".join(f"{one:.6g}" if isinstance(one, float) else repr(one) for one in values))
+        + more
+    )
 
 
 def _readable(data: bytes) -> str:

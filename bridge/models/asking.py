@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from bridge.config.options import Options, Seconds
-
-#: The forms of payloads, as `bridge.protocols.port` has them.
-FormName = Literal["seldon", "tensorflow", "kserve", "oip"]
+from bridge.protocols.port import Asked, FormName, NonFinite
 
 #: The datatypes of tensors, as the Open Inference Protocol calls them.
 Datatype = Literal[
@@ -61,11 +59,29 @@ the protocol's own, and then nobody rewrites them."""
     """What the model is given, by its own names; by default every tensor as it is called."""
     outputs: Mapping[str, TensorOptions] = {}
     """What the answer holds, by the names it has there; by default every tensor of the model's."""
-    non_finite: Literal["null", "text", "refuse"] = "null"
+    non_finite: NonFinite = "null"
     """What NaN and the infinities become in an answer's JSON, which has no form for them: null, \
 their names as text, or the event is refused."""
     timeout_seconds: Seconds = 30.0
     """Longest wait for an answer, a free connection included."""
+
+    @field_validator("non_finite", mode="before")
+    @classmethod
+    def _is_called_null(cls, value: object) -> object:
+        """YAML reads an unquoted `null` as nothing, and here it is a word."""
+        return "null" if value is None else value
+
+    @model_validator(mode="after")
+    def _one_version(self) -> Self:
+        if self.version is not None and self.label is not None:
+            raise ValueError("version and label: expected one of them")
+        return self
+
+    def asked(self) -> Asked:
+        """Return which model is asked."""
+        return Asked(
+            name=self.name, version=self.version, label=self.label, signature=self.signature
+        )
 
 
 __all__ = ["AskingOptions", "Datatype", "FormName", "TensorOptions"]

@@ -15,8 +15,9 @@ from bridge.core.errors import ConfigError, DecodeError, Rejected
 from bridge.core.payload import Body
 from bridge.core.tensors import Tensor, Tensors
 from bridge.models.asking import AskingOptions, TensorOptions
+from bridge.models.example import example
 from bridge.protocols.forms import form_called
-from bridge.protocols.port import Form, FormName, Payload
+from bridge.protocols.port import FormName, Metadata, Payload
 
 
 class Transcoding:
@@ -40,9 +41,17 @@ class Transcoding:
         self._comes_back = written == own and not options.outputs
 
     @property
-    def form(self) -> Form:
-        """The form that payloads are written in."""
-        return self._form
+    def passes(self) -> bool:
+        """Whether payloads go to the model as they came."""
+        return self._passes
+
+    def tensors(self, body: Body, *, answer: bool) -> Tensors:
+        """Return what *body*, a payload or the answer to one, says; raise DecodeError if none."""
+        return self._form.read_answer(body) if answer else self._form.read_request(body)
+
+    def example(self, told: Metadata) -> Body:
+        """Return a payload that the model *told* of would take; raise Rejected if none can be."""
+        return example(self._form, self._inputs, told)
 
     def request(self, payload: Body) -> Payload:
         """Return what the protocol asks with: *payload* itself, or its tensors, mapped.

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from bridge.config.options import RetryOptions
 from bridge.core.clock import Clock
@@ -85,10 +85,9 @@ class TriedModel:
         """Ask the model, again and again as the step says."""
         return await self._step.tried(lambda: self._model.predict(request))
 
-    def describe(self) -> str | None:
-        """Return the request that the model would send, None where it has none to show."""
-        describe: Callable[[], str] | None = getattr(self._model, "describe", None)
-        return None if describe is None else describe()
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the model can be asked: to describe its request, its metadata."""
+        return getattr(self._model, name)
 
 
 class TriedSink:

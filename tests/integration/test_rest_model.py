@@ -243,9 +243,11 @@ def test_an_address_that_cannot_work_is_found_at_once(options: dict[str, str]) -
 
 def test_password_in_the_url_is_never_shown() -> None:
     """Errors and `check --connect` name the server without the credentials of its URL."""
-    model = rest("http://user:secret@iris:9000?key=secret")
+    model = rest("http://user:secret@iris:9000?key=secret", replicas=["http://u:secret@iris:9"])
 
-    assert "secret" not in model.describe() + model._who
+    names = [replica.name for replica in model._servers.members]
+    assert "secret" not in model.describe() + " ".join(names)
+    assert names == ["model at http://iris:9000", "model at http://iris:9"]
 
 
 async def test_a_payload_that_cannot_be_asked_is_refused() -> None:

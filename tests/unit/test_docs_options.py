@@ -50,6 +50,7 @@ def test_options_have_a_unit_where_they_are_measured():
         "allowed_rate",
         "attempts",
         "connections",
+        "failures",
         "hold_after_refusals",
         "max_attempts",
         "max_decompression_ratio",

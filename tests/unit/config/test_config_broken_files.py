@@ -70,7 +70,7 @@ BROKEN = {
     "a typing error at the top": (
         GOOD.replace("lifecycle:", "lifecicle:"),
         "25: lifecicle: unknown option; did you mean 'lifecycle'? "
-        "(known: admin, lifecycle, log, pipelines)",
+        "(known: admin, lifecycle, log, notifications, pipelines)",
     ),
     "a kind that nobody knows": (
         GOOD.replace("type: oracle\n", "type: orakle\n"),

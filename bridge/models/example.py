@@ -1,0 +1,60 @@
+"""A request that a model would take, made of what the model says of itself.
+
+Metadata ─▶ tensors of ones ─▶ names of the payload ─▶ the form of payloads
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, Final
+
+from bridge.core.errors import Rejected
+from bridge.core.payload import Body
+from bridge.core.tensors import DTYPES, Tensor, Tensors
+from bridge.models.asking import TensorOptions
+from bridge.protocols.port import Form, Metadata, Spec
+
+#: What the request is called.
+ID: Final = "example"
+
+#: Values of the largest example; a larger one helps nobody.
+MAX_VALUES: Final = 1_000_000
+
+#: The datatype of a tensor of which none is told.
+_UNTOLD: Final = "FP64"
+
+
+def example(form: Form, inputs: Mapping[str, TensorOptions], told: Metadata) -> Body:
+    """Return a payload in *form* that, mapped by *inputs*, the model *told* of would take.
+
+    A dimension of any size is 1. Raise Rejected where the form has no room for its tensors,
+    or the model tells of none.
+    """
+    if not told.inputs:
+        raise Rejected(f"model {told.name!r} does not tell what it takes")
+    names = {given: wanted.from_ or given for given, wanted in inputs.items()}
+    tensors = [
+        Tensor.of(names.get(spec.name, spec.name), _ones(spec), _datatype(spec))
+        for spec in told.inputs
+    ]
+    return form.write_request(Tensors(tuple(tensors)), id=ID)
+
+
+def _datatype(spec: Spec) -> str:
+    told = spec.datatype
+    return told if told is not None and told in DTYPES else _UNTOLD
+
+
+def _ones(spec: Spec) -> Any:
+    import numpy as np
+
+    shape = tuple([1 if count < 1 else count for count in spec.shape or (1,)])
+    if prod(shape) > MAX_VALUES:
+        raise Rejected(f"input {spec.name!r} of shape {list(shape)}: too large for an example")
+    datatype = _datatype(spec)
+    if datatype == "BYTES":
+        return np.full(shape, "text", dtype=object)
+    if datatype == "BF16":
+        return np.full(shape, 0x3F80, dtype=np.uint16)  # 1.0
+    return np.ones(shape, dtype=DTYPES[datatype])
