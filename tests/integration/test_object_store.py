@@ -85,12 +85,18 @@ async def everything(store: ObjectStore, bucket: str, limit: int, prefix: str = 
     return pages
 
 
-async def until_down(store: ObjectStore) -> None:
-    """Return once the store does not answer: a signal takes its time."""
-    with pytest.raises(Unavailable):
-        async with asyncio.timeout(SECONDS):
-            while True:
+async def until(store: ObjectStore, *, up: bool) -> None:
+    """Return once the store answers, or does not: signals and starting take their time."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
                 await store.ping()
+            except Unavailable:
+                if not up:
+                    return
+            else:
+                if up:
+                    return
 
 
 def reason_of(caught: pytest.ExceptionInfo[Filtered]) -> str:
@@ -490,8 +496,9 @@ async def test_a_store_that_is_down_and_comes_back(own_minio: Minio, enter: Ente
 
     for end in (own_minio.stop, own_minio.freeze, own_minio.kill):
         await end()
-        await until_down(store)
+        await until(store, up=False)
         with pytest.raises(Unavailable):
             await store.get(ref)
         await own_minio.start()
+        await until(store, up=True)
         assert b"7" == (await store.get(ref)).data
