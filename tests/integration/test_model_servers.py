@@ -26,8 +26,9 @@ ROWS = [[1.0, 2.0, 3.0, 4.0], [5.1, 3.5, 1.4, 0.2]]
 EXPECTED = iris.probabilities(ROWS)
 
 _HEAVY = pytest.mark.heavy
-_V2 = ["kserve", pytest.param("mlserver", marks=_HEAVY)]
-_BINARY = ["kserve"]
+_TRITON = pytest.param("triton", marks=_HEAVY)
+_V2 = ["kserve", pytest.param("mlserver", marks=_HEAVY), _TRITON]
+_BINARY = ["kserve", _TRITON]
 _ALL = ["seldon", "pythie", "tensorflow_standin", *_V2]
 
 #: Two values of each datatype that say whether it came through, [1, 2].
@@ -158,7 +159,7 @@ class TestSeldon:
             "MICROSERVICE_INTERNAL_ERROR",
         )
         assert error.value.code() is grpc.StatusCode.UNKNOWN
-        assert "measures are [n, 4], these are [1, 1]" in error.value.details()
+        assert "measures are [n, 4] features, these are [1, 1]" in error.value.details()
 
 
 class TestPythie:

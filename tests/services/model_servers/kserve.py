@@ -44,7 +44,7 @@ def running(*, output: Path) -> Iterator[Server]:
             *("--http_port", str(rest), "--grpc_port", str(grpc)),
         ],
         output=output,
-        ready=well(f"{url}/v2/health/ready", grpc),
+        ready=well(f"{url}/v2/health/ready", grpc=grpc),
     ) as pid:
         yield Server(
             name="kserve",

@@ -38,7 +38,7 @@ def running(*, output: Path) -> Iterator[Server]:
     with started(
         [str(python.with_name("mlserver")), "start", str(MODELS / "mlserver")],
         output=output,
-        ready=well(f"{url}/v2/health/ready", grpc),
+        ready=well(f"{url}/v2/health/ready", grpc=grpc),
         environment={
             "MLSERVER_HOST": "127.0.0.1",
             "MLSERVER_HTTP_PORT": str(rest),

@@ -42,7 +42,7 @@ def running(*, output: Path) -> Iterator[Server]:
             "MODEL",
         ],
         output=output,
-        ready=well(f"{url}/health/status", grpc),
+        ready=well(f"{url}/health/status", grpc=grpc),
         environment={
             "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": str(rest),
             "PREDICTIVE_UNIT_GRPC_SERVICE_PORT": str(grpc),

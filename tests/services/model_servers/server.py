@@ -9,7 +9,9 @@ Each server is a module here, whose `running` starts one; more than one may run 
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -89,11 +91,13 @@ def started(
     output: Path,
     ready: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
+    tidies: bool = False,
 ) -> Iterator[int]:
     """Run *command* until *ready*, listening on 127.0.0.1 alone, and yield the process's id.
 
     It runs in MODELS, whose modules it can import, and writes no caches there. All of its
-    process group has ended on return.
+    process group has ended on return. One that *tidies* is interrupted first, alone, and given
+    `STOP_SECONDS` to end the others and remove what they leave.
     """
     path = f"{_LOOPBACK}:{MODELS}"
     quiet = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -101,12 +105,17 @@ def started(
         command, output=output, folder=MODELS, environment={**quiet, **(environment or {})}
     ) as process:
         process.wait_until(ready, seconds=READY_SECONDS)
-        yield process.pid
+        try:
+            yield process.pid
+        finally:
+            if tidies:
+                with suppress(subprocess.TimeoutExpired):
+                    process.interrupt(signal.SIGINT)
 
 
-def well(url: str, *grpc: int) -> Callable[[], bool]:
-    """Return what says whether *url* is answered with success, and *grpc* by a gRPC server."""
-    return lambda: answers(url) and all(map(speaks_http2, grpc))
+def well(*urls: str, grpc: int | None = None) -> Callable[[], bool]:
+    """Return what says whether *urls* are answered with success, and *grpc* by a gRPC server."""
+    return lambda: all(map(answers, urls)) and (grpc is None or speaks_http2(grpc))
 
 
 def speaks_http2(port: int) -> bool:

@@ -28,7 +28,7 @@ def probabilities(measures: Any) -> Any:
     """Return [n, 3] probabilities (float32) for [n, 4] measures; raise ValueError else."""
     rows = np.asarray(measures, dtype=np.float32).astype(np.float64)
     if rows.ndim != 2 or rows.shape[1] != 4:
-        raise ValueError(f"measures are [n, 4], these are {list(rows.shape)}")
+        raise ValueError(f"measures are [n, 4] features, these are {list(rows.shape)}")
     scores = rows @ _WEIGHTS + _BIAS
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
