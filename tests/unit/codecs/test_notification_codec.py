@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codecs.notification import MAX_RECORDS, decode, object_key
+from bridge import Body
+from bridge.codecs.notification import (
+    MAX_RECORDS,
+    Told,
+    decode,
+    notified_object,
+    object_key,
+    object_of,
+)
 from bridge.core.attributes import check_attributes
 from bridge.core.errors import DecodeError
 
@@ -217,13 +226,14 @@ def test_a_notification_of_s3() -> None:
 
 def test_several_objects_are_several_events() -> None:
     """Each with a notification of its own: its name and key on top, and no other's record."""
-    both = {**PUT, "Records": [PUT["Records"][0], DELETE["Records"][0]], "level": "info"}
-    both["Records"][0]["s3"]["object"]["size"] = 2**63
+    records = copy.deepcopy([PUT["Records"][0], DELETE["Records"][0]])
+    records[0]["s3"]["object"]["size"] = 2**63
+    both = {**PUT, "Records": records, "level": "info"}
 
     events = decode(orjson.dumps(both))
 
     told = [orjson.loads(data) for _, data in events]
-    assert [PUT["Records"], DELETE["Records"]] == [one["Records"] for one in told]
+    assert [[record] for record in records] == [one["Records"] for one in told]
     assert ["s3:ObjectCreated:Put", "s3:ObjectRemoved:Delete"] == [one["EventName"] for one in told]
     assert ["inbox/dir/sp ace+ü.json"] * 2 == [one["Key"] for one in told]
     assert ["info"] * 2 == [one["level"] for one in told]
@@ -344,6 +354,98 @@ def test_keys_are_decoded_once(escaped: str, key: str) -> None:
     assert key == object_key(orjson.loads(data)["Records"][0])
 
 
+def test_what_a_notification_tells_of_an_object() -> None:
+    """Where it lies, pinned to the content that was there; as bytes, as JSON, as a payload."""
+    expected = Told(
+        bucket="inbox",
+        key="dir/sp ace+ü.json",
+        etag="ac3ef48caa08fa3ed5e025da69edc645",
+        size=7,
+        event_name="ObjectCreated:Put",
+        sequencer="18E9FD6659B064CE",
+    )
+
+    body = orjson.dumps(PUT)
+
+    assert expected == object_of(body)
+    assert expected == object_of(PUT)
+    assert expected == notified_object(Body(body))
+
+
+def test_what_s3_and_old_minio_tell() -> None:
+    """A version of S3 is one; the `1` of MinIO before 2020 stood for having none."""
+    new, old = object_of(AWS), object_of(OLD)
+
+    assert ("096fKKXTRTtl3on89fVO.nfljtsv6qko", "red/Happy Face.jpg") == (new.version, new.key)
+    assert (
+        Told(
+            bucket="mnist",
+            key="0.png",
+            etag="ebed21f6f77b0a64673a3c96b0c623ba",
+            size=324,
+            event_name="ObjectCreated:Put",
+            sequencer="15D808BF706E0994",
+        )
+        == old
+    )
+
+
+def test_what_a_deletion_tells() -> None:
+    """A key and a sequencer."""
+    told = object_of(DELETE)
+
+    assert ("ObjectRemoved:Delete", "18E9FD665A2C7545") == (told.event_name, told.sequencer)
+    assert (None, None, None) == (told.version, told.etag, told.size)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "found"),
+    [
+        ("versionId", "null", None),
+        ("versionId", "", None),
+        ("versionId", None, None),
+        ("versionId", 7, None),
+        ("versionId", "1d3c2a", "1d3c2a"),
+        ("eTag", '"d41d-2"', "d41d-2"),
+        ("eTag", "", None),
+        ("size", True, None),
+        ("size", "7", None),
+        ("size", 0, 0),
+    ],
+)
+def test_what_may_be_missing_is_none(member: str, value: object, found: object) -> None:
+    """`null` is MinIO's word for the version of what has none."""
+    told = object_of(changed("Records", 0, "s3", "object", member, to=value))
+
+    names = {"versionId": "version", "eTag": "etag", "size": "size"}
+    assert found == getattr(told, names[member])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "'Records' with one"),
+        (b"{}", "'Records' with one"),
+        (b'{"Records":null}', "'Records' with one"),
+        (b'{"Records":[]}', "'Records' with one"),
+        (b'{"Records":[{},{}]}', "'Records' with one"),
+        (b'{"Records":[1]}', "'Records' with one"),
+        (b'{"Records":[{}]}', r"Records\[0\].s3.object': expected an object"),
+        (changed("Records", 0, "s3", "bucket", "name", to=7), "name': expected text"),
+        (changed("Records", 0, "s3", "object", "key", to=""), "key': expected text"),
+        (changed("Records", 0, "s3", "object", "key", to="%FF"), "key': expected UTF-8"),
+        (changed("Records", 0, "eventName", to=None), "eventName': expected text"),
+    ],
+)
+def test_what_tells_of_no_one_object_is_refused(body: bytes, said: str) -> None:
+    """A key that is guessed would be another object."""
+    with pytest.raises(DecodeError, match=said):
+        object_of(body)
+    with pytest.raises(DecodeError, match=said):
+        notified_object(Body(body))
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -371,6 +473,8 @@ _paths = st.sampled_from(
 
 def _checked(body: bytes) -> None:
     """Decode *body*: valid events, or a refusal of ours."""
+    with suppress(DecodeError):  # none, or several
+        object_of(body)
     try:
         events = decode(body)
     except DecodeError:
