@@ -6,7 +6,8 @@ REST takes the binary extension too; FP16 is taken and given in binary alone. Ve
 paths are 501. It is the V2 server of `make test`: as light as MLServer, and the only one
 here that speaks V1.
 
-Measured here (2 cores): INSTALL.
+Measured here (2 cores): installed in 50 s (downloads cached; 105 s without) to 450 MB, ready in
+0.8 to 1.3 s (4 s on a busy machine), 125 MB (PSS).
 """
 
 from __future__ import annotations

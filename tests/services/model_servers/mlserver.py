@@ -3,7 +3,8 @@
 One process (`parallel_workers` 0), models of a custom runtime. It has no binary extension of
 REST. NaN becomes null in its JSON.
 
-Measured here (2 cores): INSTALL.
+Measured here (2 cores): installed in 40 s (downloads cached; 95 s without) to 330 MB, ready in
+0.9 to 1.1 s (3 s on a busy machine), 130 MB (PSS).
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ status, no signatures or versions, and every error is UNKNOWN. It takes `tensor_
 of the repeated fields those of FLOAT, DOUBLE, INT32, BOOL and STRING: of `int64_val` it reads
 nothing (its utils.py looks into `int_val`).
 
-Measured here (2 cores): INSTALL.
+Measured here (2 cores): installed in 18 s (downloads cached) to 330 MB, nearly all of it
+scikit-learn's, ready in 0.6 to 1.2 s, 120 MB (PSS).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Seldon's own Python microservice 1.17.1: Seldon's protocol over REST and gRPC.
 
 It is the last release under the Apache licence. It needs `setuptools` below 81 (its gunicorn
-imports pkg_resources) and packages older than ours. It is five processes; REST closes the
+imports pkg_resources) and packages older than ours. It is seven processes; REST closes the
 connection after each answer; every error of the model is 500 or UNKNOWN.
 
-Measured here (2 cores): INSTALL.
+Measured here (2 cores): installed in 17 s (downloads cached) to 170 MB, ready in 0.5 to 0.9 s
+(3 s on a busy machine), 115 MB (PSS) in all.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ the system's libpython, so the environment must be made of the system's own Pyth
 of the same version dies in it. gRPC answers with raw bytes whatever it was asked with; an
 error of the model has its traceback in it. A request has at most MAX_ROWS rows.
 
-Measured here (2 cores): INSTALL.
+Measured here (2 cores): installed in 34 s (downloads cached; 70 s without) to 370 MB, ready in
+6 to 13 s, a process and two helpers a model, 260 MB (PSS) in all, stopped in 3 s.
 """
 
 from __future__ import annotations
