@@ -10,13 +10,14 @@ JSON is read level by level instead of value by value, which is what makes it fa
 
 from __future__ import annotations
 
-import math
+import struct
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.core.errors import DecodeError
 from bridge.core.event import shown
+from bridge.core.payload import Body
 from bridge.core.tensors import DTYPES, Tensor
 from bridge.protocols.base64_texts import unwrapped
 from bridge.protocols.nonfinite import VALUES
@@ -33,26 +34,34 @@ def nested(values: Any, where: str) -> tuple[list[Any], tuple[int, ...]]:
     """Return the innermost of *values*, row by row, and the shape they lie in.
 
     A value that is no array has shape (). Raise DecodeError, beginning with *where*, for
-    arrays that are not rectangular or deeper than an array can be.
+    arrays that are not rectangular or deeper than an array can be. Among the innermost there
+    may still be an array beside values, which `held` refuses.
     """
-    if not isinstance(values, list):
+    if type(values) is not list:
         return [values], ()
     level, shape = values, [len(values)]
-    while True:
-        kinds = set(map(type, level))
-        if list not in kinds:
-            return level, tuple(shape)
-        lengths = set(map(len, level)) if len(kinds) == 1 else ()
-        if len(lengths) != 1:
-            raise DecodeError(f"{where} is not rectangular: {_ragged(level, len(shape))}")
-        if len(shape) == MAX_DIMENSIONS:
+    while level and type(level[0]) is list:
+        if len(level) == 1:
+            level = level[0]
+            shape.append(len(level))
+        else:
+            lengths = set(map(len, level)) if set(map(type, level)) == {list} else ()
+            if len(lengths) != 1:
+                raise DecodeError(f"{where} is not rectangular: {_ragged(level, len(shape))}")
+            shape += lengths
+            level = list(chain.from_iterable(level))
+        if len(shape) > MAX_DIMENSIONS:
             raise DecodeError(f"{where} is nested deeper than {MAX_DIMENSIONS} arrays")
-        shape += lengths
-        level = list(chain.from_iterable(level))
+    return level, tuple(shape)
 
 
 def held(
-    flat: list[Any], where: str, datatype: str | None = None, *, b64: bool = False
+    flat: list[Any],
+    where: str,
+    datatype: str | None = None,
+    *,
+    booleans: bool = True,
+    b64: bool = False,
 ) -> tuple[str, Array]:
     """Return JSON's values *flat* as an array of one dimension, and its datatype.
 
@@ -60,11 +69,25 @@ def held(
     FP64, booleans BOOL and texts BYTES. null is NaN among numbers with a fraction, and the
     texts NaN, Infinity and -Infinity are what they say; *b64*: `{"b64": …}` is a text as well.
     Raise DecodeError, beginning with *where*, for values that have no datatype, or not this one.
+
+    *booleans*: whether there may be any. Who knows of none (`has_booleans`) saves a look at
+    each value, which takes as long as all the rest.
     """
+    # What begins with a number with a fraction can only be numbers with a fraction.
+    if datatype in _FLOATS or (datatype is None and flat and type(flat[0]) is float):
+        datatype = datatype or "FP64"
+        if not booleans:
+            try:
+                packed = struct.pack(f"{len(flat)}d", *flat)
+            except (struct.error, OverflowError):  # looked at below
+                pass
+            else:
+                return datatype, _narrowed(packed, datatype, where)
+        return datatype, _floats(flat, set(map(type, flat)), datatype, where)
     kinds = set(map(type, flat))
     if datatype is None:
         datatype = _datatype(flat, kinds, where, b64=b64)
-    if datatype in ("FP64", "FP32", "FP16"):
+    if datatype in _FLOATS:
         return datatype, _floats(flat, kinds, datatype, where)
     if datatype == "BYTES":
         return datatype, _texts(flat, kinds, where, b64=b64)
@@ -76,11 +99,28 @@ def held(
     raise DecodeError(f"{where}: {shown(datatype)} {told}: expected {_EXPECTED}")
 
 
-def read(values: Any, name: str, where: str, *, b64: bool = False) -> Tensor:
+def read(values: Any, name: str, where: str, *, booleans: bool = True, b64: bool = False) -> Tensor:
     """Return *values*, nested or a single one, as the tensor *name*; raise DecodeError."""
     flat, shape = nested(values, where)
-    datatype, array = held(flat, where, b64=b64)
+    datatype, array = held(flat, where, booleans=booleans, b64=b64)
     return Tensor(name, datatype, shaped(array, shape, where))
+
+
+def has_booleans(body: Body) -> bool:
+    """Whether the JSON *body* has a boolean anywhere, or a text that looks like one."""
+    return b"true" in body.data or b"false" in body.data
+
+
+def of_bytes(values: list[bytes], name: str) -> Tensor:
+    """Return *values* as the BYTES tensor *name* of one dimension.
+
+    numpy would make an array of texts without the zeros at their ends.
+    """
+    import numpy as np
+
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return Tensor(name, "BYTES", array)
 
 
 def shaped(array: Array, shape: Sequence[int], where: str) -> Array:
@@ -111,6 +151,7 @@ def count_checked(count: int, where: str) -> None:
 
 
 _EXPECTED = ", ".join(name for name in DTYPES if name != "BF16")
+_FLOATS = frozenset(("FP64", "FP32", "FP16"))
 _NUMBERS = frozenset((int, float, type(None)))
 _TEXTS = frozenset((str, dict))
 
@@ -118,6 +159,8 @@ _TEXTS = frozenset((str, dict))
 def _datatype(flat: list[Any], kinds: set[type], where: str, *, b64: bool) -> str:
     if not kinds:
         return "FP64"
+    if list in kinds:
+        raise DecodeError(f"{where} is not rectangular: it holds values beside arrays")
     if kinds == {bool}:
         return "BOOL"
     if kinds <= (_TEXTS if b64 else {str}):
@@ -131,20 +174,28 @@ def _datatype(flat: list[Any], kinds: set[type], where: str, *, b64: bool) -> st
 
 
 def _floats(flat: list[Any], kinds: set[type], datatype: str, where: str) -> Array:
-    import numpy as np
-
-    dtype = np.dtype(DTYPES[datatype])
     if not kinds <= {float, int}:
         if not (kinds <= _NUMBERS | {str} and VALUES.keys() >= _texts_among(flat)):
             raise DecodeError(f"{where} holds {_sorts(kinds)}: expected numbers, for {datatype}")
         flat = [VALUES[one] if one is None or type(one) is str else one for one in flat]
     try:
-        with np.errstate(over="ignore"):  # told below
-            array = np.array(flat, dtype=dtype)
-            if not np.isfinite(array).all() and np.isinf(array).sum() != sum(map(_is_inf, flat)):
-                raise DecodeError(f"{where} holds a number beyond {datatype}")
-    except OverflowError as error:  # an integer of hundreds of digits
+        packed = struct.pack(f"{len(flat)}d", *flat)
+    except (struct.error, OverflowError) as error:  # an integer of hundreds of digits
         raise DecodeError(f"{where} holds a number beyond {datatype}") from error
+    return _narrowed(packed, datatype, where)
+
+
+def _narrowed(packed: bytes, datatype: str, where: str) -> Array:
+    """Return the doubles *packed* as *datatype*; raise DecodeError where one is beyond it."""
+    import numpy as np
+
+    wide = np.frombuffer(packed)
+    if datatype == "FP64":
+        return wide
+    with np.errstate(over="ignore"):  # told below
+        array = wide.astype(DTYPES[datatype])
+    if not np.isfinite(array).all() and (np.isinf(array) != np.isinf(wide)).any():
+        raise DecodeError(f"{where} holds a number beyond {datatype}")
     return array
 
 
@@ -207,10 +258,6 @@ def _texts(flat: list[Any], kinds: set[type], where: str, *, b64: bool) -> Array
 
 def _texts_among(flat: list[Any]) -> set[str]:
     return {one for one in flat if type(one) is str}
-
-
-def _is_inf(value: Any) -> bool:
-    return type(value) is float and math.isinf(value)
 
 
 def _ragged(level: list[Any], depth: int) -> str:

@@ -21,10 +21,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.core.errors import ConfigError, Rejected, Unavailable
+from bridge.core.errors import Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
+from bridge.protocols.choice import named, segment, without
 from bridge.protocols.nonfinite import rewritten
 from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite, Payload
 from bridge.protocols.tensorflow import TensorflowForm
@@ -33,7 +34,6 @@ from bridge.protocols.verdicts import (
     own_error,
     parsed,
     refusal,
-    segment,
     shown_body,
     take_content_type,
     worded,
@@ -49,10 +49,10 @@ class KserveRest:
     form: FormName = "kserve"
 
     def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
-        """Raise ConfigError without a name: every path has it."""
-        if not asked.name:
-            raise ConfigError("name: KServe has the model's name in its paths")
-        self._model = f"/v1/models/{segment(asked.name)}"
+        """Raise ConfigError without a name, and for a version: the paths have one alone."""
+        without(asked, "KServe", "version", "label", "signature")
+        name = named(asked, "KServe")
+        self._model = f"/v1/models/{segment(name)}"
         self._non_finite: NonFinite = non_finite
         self._form = TensorflowForm(non_finite=non_finite, rows_only=True)
 

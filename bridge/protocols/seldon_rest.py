@@ -26,6 +26,7 @@ from bridge.core.event import shown
 from bridge.core.payload import JSON, Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
+from bridge.protocols.choice import without
 from bridge.protocols.nonfinite import rewritten
 from bridge.protocols.port import (
     UNNAMED_INPUT,
@@ -55,6 +56,8 @@ class SeldonRest:
     form: FormName = "seldon"
 
     def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
+        """Raise ConfigError for a version: a server has one model and no words for which."""
+        without(asked, "Seldon", "version", "label", "signature")
         self._name = asked.name or ""
         self._non_finite: NonFinite = non_finite
         self._form = SeldonForm(non_finite=non_finite)

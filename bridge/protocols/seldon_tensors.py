@@ -95,13 +95,13 @@ def _read(body: Body, name: str) -> Tensors:
     raw = _message(body)
     key = _carrier(raw)
     if key == "data":
-        tensor = _of_data(raw["data"], name)
+        tensor = _of_data(raw["data"], name, arrays.has_booleans(body))
     elif key == "strData":
         if not isinstance(raw[key], str):
             raise DecodeError("strData is no text")
         tensor = arrays.read([raw[key]], name, key)
     elif key == "binData":
-        tensor = Tensor.of(name, [base64_texts.decoded(raw[key], key)], "BYTES")
+        tensor = arrays.of_bytes([base64_texts.decoded(raw[key], key)], name)
     else:
         raise DecodeError("the payload is jsonData, which is no tensor: expected data")
     meta = read_meta(raw.get("meta"))
@@ -125,7 +125,7 @@ def _carrier(raw: Mapping[str, Any]) -> str:
     return carried[0]
 
 
-def _of_data(data: Any, name: str) -> Tensor:
+def _of_data(data: Any, name: str, booleans: bool) -> Tensor:
     if not isinstance(data, dict):
         raise DecodeError("data is no object: expected ndarray, tensor or tftensor in one")
     found = [key for key in _ENCODINGS if data.get(key) is not None]
@@ -140,9 +140,9 @@ def _of_data(data: Any, name: str) -> Tensor:
     if found == ["ndarray"]:
         if not isinstance(data["ndarray"], list):
             raise DecodeError("data.ndarray is no array")
-        tensor = arrays.read(data["ndarray"], name, "data.ndarray")
+        tensor = arrays.read(data["ndarray"], name, "data.ndarray", booleans=booleans)
     elif found == ["tensor"]:
-        tensor = _of_tensor(data["tensor"], name)
+        tensor = _of_tensor(data["tensor"], name, booleans)
     else:
         tensor = tftensor.read(data["tftensor"], name, "data.tftensor")
     if not names:
@@ -150,7 +150,7 @@ def _of_data(data: Any, name: str) -> Tensor:
     return Tensor(tensor.name, tensor.datatype, tensor.array, {"names": names})
 
 
-def _of_tensor(said: Any, name: str) -> Tensor:
+def _of_tensor(said: Any, name: str, booleans: bool) -> Tensor:
     """Return a tensor that is its shape and its values, row by row."""
     where = "data.tensor"
     if not isinstance(said, dict):
@@ -160,7 +160,7 @@ def _of_tensor(said: Any, name: str) -> Tensor:
         raise DecodeError(f"{where}.values is no array")
     if not isinstance(shape, list) or not all(type(count) is int and count >= 0 for count in shape):
         raise DecodeError(f"{where}.shape is no array of counts")
-    datatype, array = arrays.held(values, f"{where}.values")
+    datatype, array = arrays.held(values, "data.tensor.values", booleans=booleans)
     return Tensor(name, datatype, arrays.shaped(array, shape, where))
 
 

@@ -11,7 +11,7 @@ protocol is its rows alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.payload import JSON, Body
@@ -25,6 +25,18 @@ from bridge.protocols.written import Written
 SIGNATURE = "signature_name"
 
 
+class _Named(NamedTuple):
+    """The members of a request or an answer, and what a tensor without a name is called."""
+
+    rows: str
+    columns: str
+    bare: str
+
+
+_INPUTS = _Named("instances", "inputs", UNNAMED_INPUT)
+_OUTPUTS = _Named("predictions", "outputs", UNNAMED_OUTPUT)
+
+
 class TensorflowForm:
     """The forms `tensorflow` and, with *rows_only*, `kserve`."""
 
@@ -35,7 +47,7 @@ class TensorflowForm:
     def read_request(self, body: Body) -> Tensors:
         """Return the tensors of `instances` or `inputs`; raise DecodeError if there are none."""
         said = _object(body)
-        tensors = _either(said, "instances", "inputs", UNNAMED_INPUT, rows_only=self._rows_only)
+        tensors = self._read(said, _INPUTS, arrays.has_booleans(body))
         signature = said.get(SIGNATURE)
         if signature is None or signature == "":
             return Tensors(tensors)
@@ -67,10 +79,7 @@ class TensorflowForm:
 
     def read_answer(self, body: Body) -> Tensors:
         """Return the tensors of `predictions` or `outputs`; raise DecodeError if there are none."""
-        said = _object(body)
-        return Tensors(
-            _either(said, "predictions", "outputs", UNNAMED_OUTPUT, rows_only=self._rows_only)
-        )
+        return Tensors(self._read(_object(body), _OUTPUTS, arrays.has_booleans(body)))
 
     def write_answer(self, tensors: Tensors, *, like: Body, id: str) -> Body:  # noqa: ARG002  # as above
         """Return rows where *like* asked with rows, else columns; one tensor drops its name."""
@@ -86,6 +95,20 @@ class TensorflowForm:
             said = {"outputs": _columns(tensors, bare, self._non_finite)}
         return Body(written.dumps(said), JSON)
 
+    def _read(self, said: Mapping[str, Any], named: _Named, booleans: bool) -> tuple[Tensor, ...]:
+        """Return the tensors of *said*, which has rows or columns."""
+        rows, columns = said.get(named.rows), said.get(named.columns)
+        if columns is not None and not self._rows_only:
+            if rows is not None:
+                raise DecodeError(
+                    f"the payload has {named.rows} and {named.columns}: expected one of them"
+                )
+            return _of_columns(columns, named, booleans)
+        if rows is None:
+            expected = named.rows if self._rows_only else f"{named.rows} or {named.columns}"
+            raise DecodeError(f"the payload holds no tensors: expected {expected}")
+        return _of_rows(rows, named, booleans)
+
 
 def _object(body: Body) -> Mapping[str, Any]:
     said = loaded(body)
@@ -94,46 +117,40 @@ def _object(body: Body) -> Mapping[str, Any]:
     return said
 
 
-def _either(
-    said: Mapping[str, Any], rows: str, columns: str, unnamed: str, *, rows_only: bool
-) -> tuple[Tensor, ...]:
-    """Return the tensors of *said*, which has one of *rows* and *columns*."""
-    if said.get(columns) is not None and not rows_only:
-        if said.get(rows) is not None:
-            raise DecodeError(f"the payload has {rows} and {columns}: expected one of them")
-        return _of_columns(said[columns], columns, unnamed)
-    if said.get(rows) is None:
-        expected = rows if rows_only else f"{rows} or {columns}"
-        raise DecodeError(f"the payload holds no tensors: expected {expected}")
-    return _of_rows(said[rows], rows, unnamed)
-
-
-def _of_columns(columns: Any, where: str, unnamed: str) -> tuple[Tensor, ...]:
-    if not isinstance(columns, dict) or columns.keys() == {"b64"}:
-        return (arrays.read(columns, unnamed, where, b64=True),)
+def _of_columns(columns: Any, named: _Named, booleans: bool) -> tuple[Tensor, ...]:
+    where = named.columns
+    if type(columns) is not dict or columns.keys() == {"b64"}:
+        return (arrays.read(columns, named.bare, where, booleans=booleans, b64=True),)
     arrays.count_checked(len(columns), where)
     return tuple(
         [
-            arrays.read(values, name, f"{where}.{name[:60]}", b64=True)
+            arrays.read(values, name, f"{where}.{name[:60]}", booleans=booleans, b64=True)
             for name, values in columns.items()
         ]
     )
 
 
-def _of_rows(rows: Any, where: str, unnamed: str) -> tuple[Tensor, ...]:
-    if not isinstance(rows, list) or not (rows and _is_named(rows[0])):
-        return (arrays.read(rows, unnamed, where, b64=True),)
+def _of_rows(rows: Any, named: _Named, booleans: bool) -> tuple[Tensor, ...]:
+    where = named.rows
+    if type(rows) is not list or not (rows and _is_named(rows[0])):
+        return (arrays.read(rows, named.bare, where, booleans=booleans, b64=True),)
     names = rows[0].keys()
     arrays.count_checked(len(names), where)
     for index, row in enumerate(rows):
-        if not isinstance(row, dict) or row.keys() != names:
+        if type(row) is not dict or row.keys() != names:
+            expected = ", ".join(map(repr, names))[:300]
             raise DecodeError(
-                f"{where}[{index}] is no object with the names of the first: "
-                f"expected {', '.join(map(repr, names))}"[:300]
+                f"{where}[{index}] is no object with the names of the first: expected {expected}"
             )
     return tuple(
         [
-            arrays.read([row[name] for row in rows], name, f"{where}[].{name[:60]}", b64=True)
+            arrays.read(
+                [row[name] for row in rows],
+                name,
+                f"{where}[].{name[:60]}",
+                booleans=booleans,
+                b64=True,
+            )
             for name in names
         ]
     )

@@ -19,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bridge.core.errors import ConfigError, DecodeError, Rejected
+from bridge.core.errors import DecodeError, Rejected
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
+from bridge.protocols.choice import named, segment
 from bridge.protocols.members import with_member
 from bridge.protocols.nonfinite import rewritten
 from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite, Payload, Spec
@@ -33,7 +34,6 @@ from bridge.protocols.verdicts import (
     own_error,
     parsed,
     refusal,
-    segment,
     shown_body,
     take_content_type,
 )
@@ -51,9 +51,7 @@ class TensorflowRest:
 
     def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
         """Raise ConfigError without a name: every path has it."""
-        if not asked.name:
-            raise ConfigError("name: TensorFlow Serving has the model's name in its paths")
-        self._name = asked.name
+        self._name = named(asked, "TensorFlow Serving")
         self._signature = asked.signature
         self._non_finite: NonFinite = non_finite
         self._form = TensorflowForm(non_finite=non_finite)
@@ -62,7 +60,7 @@ class TensorflowRest:
             which = f"/versions/{segment(asked.version)}"
         elif asked.label is not None:
             which = f"/labels/{segment(asked.label)}"
-        self._model = f"/v1/models/{segment(asked.name)}{which}"
+        self._model = f"/v1/models/{segment(self._name)}{which}"
 
     def path(self) -> str:
         """Return where predictions are made."""

@@ -104,9 +104,7 @@ def _values(values: list[Any], datatype: str, field: str, where: str) -> Array:
     import numpy as np
 
     if datatype == "BYTES":
-        held = np.empty(len(values), dtype=object)
-        held[:] = [base64_texts.decoded(one, where) for one in values]
-        return held
+        return arrays.of_bytes([base64_texts.decoded(one, where) for one in values], "").array
     if field == "halfVal":  # the 16 bits of each, as an integer
         bits = arrays.held(values, where, "UINT16")[1]
         return bits.view(np.float16) if datatype == "FP16" else bits

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import quote
 
 from bridge.core.errors import DecodeError, Rejected, Unavailable
 from bridge.core.event import shown
@@ -119,11 +118,6 @@ def forwarded(headers: Headers, own: Iterable[bytes] = ()) -> Headers:
             if line[0] not in _NOT_FORWARDED and line[0] not in own and line[0][:3] != b"ce-"
         ]
     )
-
-
-def segment(name: str) -> str:
-    """Return *name* as one segment of a path: whatever it holds, it stays one."""
-    return quote(name, safe="")
 
 
 #: Said by the transport or by us, or between neighbours only.
