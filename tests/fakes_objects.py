@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import md5
 
 from bridge.codecs.listed import rfc3339_ms
-from bridge.core.errors import BridgeError, Filtered
+from bridge.core.errors import BridgeError, Filtered, Unavailable
 from bridge.transports.objects.port import (
     BucketMissing,
     Listed,
@@ -32,6 +31,7 @@ class FakeStore:
         self.writes: list[bytes] = []
         self.pages: list[tuple[str, str]] = []
         self.during: dict[str, Callable[[], None]] = {}  # what happens before the page after a key
+        self.dead = False  # to whoever asks: as after a kill
 
     def drop(self, bucket: str, key: str, data: bytes = b"x") -> str:
         """Put *data* there at once, a millisecond later than all before; return its etag."""
@@ -100,6 +100,8 @@ class FakeStore:
 
     async def _answer(self) -> None:
         await asyncio.sleep(0)
+        if self.dead:
+            raise Unavailable("object store: no connection")
         if self.outages:
             raise self.outages.pop(0)
 
@@ -110,17 +112,14 @@ class FakeStore:
 
 
 class GatedClock:
-    """A clock whose pauses end when a test says so, the shortest first; pauses of holds at once.
+    """A clock on which pauses of the *gated* lengths end when a test says so, others at once."""
 
-    *interval* is the pause that waits: what stands between two passes of a listing.
-    """
-
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
+    def __init__(self, *gated: float) -> None:
+        self._gated = gated
         self._now = 1000.0
         self._waiting: list[asyncio.Future[None]] = []
+        self._waits = asyncio.Event()
         self.slept: list[float] = []
-        self.waits = asyncio.Event()
 
     def monotonic(self) -> float:
         return self._now
@@ -131,33 +130,26 @@ class GatedClock:
     async def sleep(self, seconds: float) -> None:
         self._now += seconds
         self.slept.append(seconds)
-        if seconds != self._interval:
+        if seconds not in self._gated:
             await asyncio.sleep(0)
             return
         gate = asyncio.get_running_loop().create_future()
         self._waiting.append(gate)
-        self.waits.set()
+        self._waits.set()
         await gate
 
     async def paused(self) -> None:
-        """Return when somebody waits for the interval to pass."""
+        """Return when somebody waits for such a pause to end."""
         async with asyncio.timeout(5):
-            await self.waits.wait()
+            await self._waits.wait()
 
     def go_on(self) -> None:
-        """Let the interval be over."""
-        self.waits.clear()
+        """Let it end."""
+        self._waits.clear()
         gates, self._waiting = self._waiting, []
         for gate in gates:
             if not gate.done():
                 gate.set_result(None)
-
-
-@contextmanager
-def outage(store: FakeStore, *errors: BridgeError) -> Iterator[None]:
-    """Let the next answers be *errors*."""
-    store.outages.extend(errors)
-    yield
 
 
 def _etag(data: bytes) -> str:

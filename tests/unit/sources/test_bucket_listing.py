@@ -1,0 +1,601 @@
+"""Objects found by listing a store in memory: what is taken, what is repeated, what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.core.errors import DeadlineExceeded, EventError, Rejected, Unavailable
+from bridge.core.event import Event, Invalid
+from bridge.observe.ledger import Deliveries, Events
+from bridge.sources.cursor import CursorUnreadable
+from bridge.sources.cursor_object import BEAT_SECONDS, QUIET_BEATS
+from bridge.sources.minio import MinioSource
+from bridge.sources.minio_options import MinioSourceOptions
+from tests.fakes_objects import FakeStore, GatedClock
+
+INTERVAL = 60.0
+
+
+class Handled:
+    """A handler whose outcomes a test decides, by key; ids of all that was settled."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self.settled: list[str] = []
+        self.ids: Counter[str] = Counter()
+        self.gates: dict[str, asyncio.Event] = {}
+        self.failures: dict[str, list[Exception]] = {}
+        self.invalid: list[Invalid] = []
+        self._changed = asyncio.Condition()
+
+    async def __call__(self, event: Event) -> None:
+        key = event.subject or ""
+        await self._note(self.began, key)
+        if isinstance(event, Invalid):
+            self.invalid.append(event)
+        gate = self.gates.get(key)
+        if gate is not None:
+            await gate.wait()
+        if self.failures.get(key) and not isinstance(event, Invalid):
+            raise self.failures[key].pop(0)
+        assert event.origin.delivery is not None
+        event.origin.delivery.response = event
+        await event.origin.delivery.turn()
+        self.ids[event.id] += 1
+        await self._note(self.settled, key)
+
+    async def _note(self, where: list[str], key: str) -> None:
+        async with self._changed:
+            where.append(key)
+            self._changed.notify_all()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5), self._changed:
+            await self._changed.wait_for(holds)
+
+
+class Rig:
+    """A source that lists; several may share a store and a handler, as replicas do."""
+
+    def __init__(
+        self,
+        store: FakeStore,
+        handled: Handled,
+        *,
+        seed: int = 1,
+        listing: Any = None,
+        options: Any = None,
+        stands_by: bool = False,
+    ) -> None:
+        self.store = store
+        self.handled = handled
+        self.clock = GatedClock(INTERVAL, *([BEAT_SECONDS] if stands_by else []))
+        self.deliveries = Deliveries()
+        self.stop = asyncio.Event()
+        self.source = MinioSource(
+            MinioSourceOptions.model_validate(
+                {
+                    "buckets": ["mnist"],
+                    "listing": {
+                        "store": {"url": "http://fake"},
+                        "cursor": {"bucket": "state", "key": "mnist"},
+                        "interval_seconds": INTERVAL,
+                        "commit_interval_seconds": 0.001,
+                        **(listing or {}),
+                    },
+                    **(options or {}),
+                }
+            ),
+            name="test",
+            deliveries=self.deliveries,
+            events=Events(),
+            clock=self.clock,
+            chance=random.Random(seed),
+            ready=lambda: True,
+            store=store,
+        )
+
+    async def passed(self) -> None:
+        """Return when a pass has ended, and nothing of it is under way or unwritten."""
+        await self.clock.paused()
+        async with asyncio.timeout(5):
+            while self.deliveries.open:
+                await asyncio.sleep(0)
+
+    async def next_pass(self) -> None:
+        self.clock.go_on()
+        await self.passed()
+
+    async def written(self, holds: Callable[[dict[str, Any]], bool]) -> None:
+        """Return when the cursor says what *holds* asks."""
+        async with asyncio.timeout(5):
+            while "state" not in self.store.buckets or not holds(cursor(self.store)):
+                await asyncio.sleep(0.001)
+
+
+def cursor(store: FakeStore) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(store.buckets["state"]["mnist"][0])
+    return found
+
+
+@asynccontextmanager
+async def listing(
+    store: FakeStore,
+    handled: Handled | None = None,
+    *,
+    seed: int = 1,
+    kill: bool = False,
+    stands_by: bool = False,
+    source: dict[str, Any] | None = None,
+    **options: Any,
+) -> AsyncIterator[Rig]:
+    """Yield a source that lists; stop it at the end, or *kill* it: then nothing is written."""
+    rig = Rig(
+        store,
+        handled or Handled(),
+        seed=seed,
+        listing=options,
+        options=source,
+        stands_by=stands_by,
+    )
+    async with rig.source:
+        task = asyncio.create_task(rig.source.run(rig.handled, rig.stop))
+        try:
+            yield rig
+        finally:
+            if kill:
+                store.dead = True
+                task.cancel()
+            rig.stop.set()
+            async with asyncio.timeout(5):
+                await asyncio.wait([task])
+            store.dead = False
+    if not kill:
+        await task
+    assert rig.deliveries.balanced()
+    assert 0 == rig.deliveries.open
+
+
+def filled(*keys: str) -> FakeStore:
+    store = FakeStore("mnist")
+    for key in keys:
+        store.drop("mnist", key)
+    return store
+
+
+KEYS = [f"{number:03d}.png" for number in range(200)]
+
+
+async def test_every_object_is_an_event_once() -> None:
+    """Two hundred of them, over pages that end among them, and again in no further pass."""
+    store = filled(*KEYS)
+
+    async with listing(store, page_size=7) as rig:
+        await rig.passed()
+        await rig.next_pass()
+
+    assert sorted(KEYS) == sorted(rig.handled.settled)
+    assert 200 == rig.deliveries.settled_total
+    assert ("mnist", KEYS[6]) in store.pages
+
+
+async def test_what_is_put_or_overwritten_later_is_found() -> None:
+    """The next pass takes it, and what has not changed it does not."""
+    store = filled("a", "b")
+
+    async with listing(store) as rig:
+        await rig.passed()
+        store.drop("mnist", "b", b"other")
+        store.drop("mnist", "c")
+        await rig.next_pass()
+
+    assert ["a", "b", "b", "c"] == sorted(rig.handled.settled)
+    assert 4 == len(rig.handled.ids)
+
+
+async def test_what_is_put_while_a_pass_runs_is_found() -> None:
+    """Before the place where the pass is it is the next one's, behind it this one's."""
+    store = filled(*KEYS[:50])
+
+    def meanwhile() -> None:
+        store.drop("mnist", "000-late")
+        store.drop("mnist", "zzz-late")
+
+    store.during[KEYS[29]] = meanwhile
+    async with listing(store, page_size=10) as rig:
+        await rig.passed()
+        by_then = set(rig.handled.settled)
+        await rig.next_pass()
+
+    assert {"zzz-late"} == by_then - set(KEYS)
+    assert {"000-late", "zzz-late"} == set(rig.handled.settled) - set(KEYS)
+    assert {1} == set(rig.handled.ids.values())
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 1000])
+async def test_a_restart_repeats_nothing_that_is_in_the_cursor(page_size: int) -> None:
+    """After a stop everything settled is, so the next process takes only what is new."""
+    store, handled = filled("a", "b", "c"), Handled()
+    async with listing(store, handled, page_size=page_size) as rig:
+        await rig.passed()
+    store.drop("mnist", "d")
+
+    async with listing(store, handled, page_size=page_size, seed=2) as rig:
+        await rig.passed()
+
+    assert ["a", "b", "c", "d"] == sorted(handled.settled)
+
+
+async def test_a_kill_loses_nothing_and_repeats_one_window_at_most() -> None:
+    """Killed in the middle with the cursor behind: what is repeated has the same ids."""
+    store, handled = filled(*KEYS), Handled()
+    for _ in range(3):
+        before = len(handled.settled)
+        async with listing(
+            store,
+            handled,
+            kill=True,
+            page_size=10,
+            seed=before,
+            source={"max_in_flight": 8},
+        ) as rig:
+            await handled.until(lambda before=before: len(handled.settled) >= before + 50)  # type: ignore[misc]  # bound now
+        assert rig.deliveries.taken_total > 0
+
+    async with listing(store, handled, page_size=10, seed=99, source={"max_in_flight": 8}) as rig:
+        await rig.passed()
+
+    assert set(KEYS) == set(handled.settled)
+    assert 200 == len(handled.ids)
+    assert len(handled.settled) - 200 <= 3 * 8
+
+
+async def test_a_kill_between_settling_and_writing_repeats_that_object() -> None:
+    """At least once: nobody has written yet that it is settled."""
+    store, handled = filled("a", "b"), Handled()
+    handled.gates["b"] = asyncio.Event()
+    async with listing(store, handled, kill=True) as rig:
+        await rig.written(lambda found: ["b"] == found["buckets"]["mnist"]["open"])
+        store.dead = True
+        handled.gates["b"].set()
+        await handled.until(lambda: "b" in handled.settled)
+
+    async with listing(store, handled, seed=2) as rig:
+        await rig.passed()
+
+    assert ["a", "b", "b"] == sorted(handled.settled)
+    assert 2 == len(handled.ids)
+
+
+async def test_what_is_open_is_in_the_cursor_by_name() -> None:
+    """One that hangs keeps nothing else waiting, and whoever comes next takes it up."""
+    store, handled = filled("a", "b", "c"), Handled()
+    handled.gates["b"] = asyncio.Event()
+    async with listing(store, handled, kill=True) as rig:
+        await rig.clock.paused()
+        store.drop("mnist", "d")
+        rig.clock.go_on()
+        await handled.until(lambda: "d" in handled.settled)
+        await rig.written(lambda found: len(found["buckets"]["mnist"]["done"]) == 3)
+        kept = cursor(store)["buckets"]["mnist"]["open"]
+    handled.gates.clear()
+
+    async with listing(store, handled, seed=2) as rig:
+        await rig.passed()
+
+    assert ["b"] == kept
+    assert ["a", "b", "c", "d"] == sorted(handled.settled)
+    assert ["b", "b"] == [key for key in handled.began if key == "b"]
+
+
+async def test_what_was_open_and_is_gone_is_forgotten() -> None:
+    """Deleted while nobody ran: there is nothing to do for it."""
+    store, handled = filled("a"), Handled()
+    handled.gates["a"] = asyncio.Event()
+    async with listing(store, handled, kill=True) as rig:
+        await rig.written(lambda found: ["a"] == found["buckets"]["mnist"]["open"])
+    del store.buckets["mnist"]["a"]
+
+    async with listing(store, handled, seed=2) as rig:
+        await rig.passed()
+        await rig.next_pass()
+
+    assert [] == cursor(store)["buckets"]["mnist"]["open"]
+    assert ["a"] == handled.began
+
+
+async def test_an_outage_of_the_model_is_waited_for() -> None:
+    """Held and tried again, never refused; a delivery is settled once."""
+    store, handled = filled("a"), Handled()
+    handled.failures["a"] = [Unavailable("down") for _ in range(5)]
+
+    async with listing(store, handled) as rig:
+        await rig.passed()
+
+    assert (6, ["a"]) == (len(handled.began), handled.settled)
+    assert {"taken": 1, "settled": 1, "refused": 0, "given_back": 0, "open": 0} == (
+        rig.deliveries.counts()
+    )
+    pauses = [pause for pause in rig.clock.slept if pause < INTERVAL]
+    assert pauses == sorted(pauses)
+
+
+async def test_an_outage_of_the_store_is_waited_for_and_told_sparingly() -> None:
+    """In the middle of a pass, between pages and at a write: nothing is lost or repeated."""
+    store = filled(*KEYS[:40])
+    down = [Unavailable("object store: no connection") for _ in range(20)]
+    store.during[KEYS[9]] = lambda: store.outages.extend(down)
+
+    with capture_logs() as logs:
+        async with listing(store, page_size=10) as rig:
+            await rig.passed()
+
+    assert sorted(KEYS[:40]) == sorted(rig.handled.settled)
+    assert {1} == set(rig.handled.ids.values())
+    assert 0 < len([line for line in logs if line.get("reason") == "unavailable"]) < 20
+
+
+async def test_a_store_that_is_down_at_first_is_waited_for() -> None:
+    """The bridge may start before its store."""
+    store = filled("a")
+    store.outages.extend(Unavailable("object store: no connection") for _ in range(7))
+
+    async with listing(store) as rig:
+        await rig.passed()
+
+    assert ["a"] == rig.handled.settled
+
+
+async def test_a_bucket_that_is_missing_keeps_no_other_waiting() -> None:
+    """It is told, and listed as soon as it is there."""
+    store = filled("a")
+
+    with capture_logs() as logs:
+        async with listing(store, source={"buckets": ["later", "mnist"]}) as rig:
+            await rig.passed()
+            by_then = list(rig.handled.settled)
+            store.buckets["later"] = {}
+            store.drop("later", "b")
+            await rig.next_pass()
+
+    assert (["a"], ["a", "b"]) == (by_then, rig.handled.settled)
+    assert any("bucket later is not there" in str(line.get("error")) for line in logs)
+
+
+@pytest.mark.parametrize(("start", "found"), [("earliest", ["new", "old"]), ("latest", ["new"])])
+async def test_where_a_bucket_begins(start: str, found: list[str]) -> None:
+    """By default with every object there is; a default loses nothing."""
+    store = filled("old")
+    store.now_ms += 1000
+
+    async with listing(store, start=start) as rig:
+        await rig.passed()
+        store.drop("mnist", "new")
+        await rig.next_pass()
+
+    assert found == sorted(rig.handled.settled)
+
+
+async def test_keys_are_chosen_by_prefix_and_suffix() -> None:
+    """The others are no events, and the cursor goes past them."""
+    store = filled("in/a.png", "in/b.txt", "out/c.png")
+
+    async with listing(store, source={"prefix": "in/", "suffix": ".png"}) as rig:
+        await rig.passed()
+
+    assert ["in/a.png"] == rig.handled.settled
+
+
+@pytest.mark.parametrize("key", ["a+b", "50%", "a b", "ü/日本.png", "..", "a/../b", "%2F"])
+async def test_a_key_is_a_key(key: str) -> None:
+    """Whatever characters it has: in its event, and in the cursor."""
+    store, handled = filled(key), Handled()
+    handled.gates[key] = asyncio.Event()
+    async with listing(store, handled, kill=True) as rig:
+        await rig.written(lambda found: [key] == found["buckets"]["mnist"]["open"])
+    handled.gates.clear()
+
+    async with listing(store, handled, seed=2) as rig:
+        await rig.passed()
+
+    assert [key] == handled.settled
+
+
+async def test_an_object_that_can_be_no_event_is_refused_once() -> None:
+    """It goes to the dead letter, and no pass finds it again."""
+    store = filled("bad\x01key")
+
+    async with listing(store) as rig:
+        await rig.passed()
+        await rig.next_pass()
+
+    assert 1 == len(rig.handled.invalid)
+    assert "U+0001" in str(rig.handled.invalid[0].error)
+
+
+async def test_an_event_that_alone_runs_out_of_time_is_refused_in_the_end() -> None:
+    """After `max_attempts`, while others are answered; the dead letter gets it."""
+    store, handled = filled("!a", *KEYS), Handled()
+    handled.failures["!a"] = [DeadlineExceeded("too slow") for _ in range(100_000)]
+
+    async with listing(store, handled, source={"max_in_flight": 8, "max_attempts": 3}) as rig:
+        await rig.passed()
+
+    assert ["!a"] == [event.subject for event in handled.invalid]
+    assert 201 == len(set(handled.settled))
+
+
+async def test_no_more_are_under_way_than_the_limit_says() -> None:
+    """Of listed objects: also where none of them is settled."""
+    store, handled = filled(*KEYS), Handled()
+    handled.gates = {key: asyncio.Event() for key in KEYS}
+
+    async with listing(store, handled, source={"max_in_flight": 5}) as rig:
+        await handled.until(lambda: len(handled.began) == 5)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        most = (len(handled.began), rig.deliveries.open)
+        for gate in handled.gates.values():
+            gate.set()
+        await rig.passed()
+
+    assert (5, 5) == most
+    assert 200 == len(handled.settled)
+
+
+async def test_a_soft_stop_settles_what_runs_and_gives_back_what_waits() -> None:
+    """What is held stays in the cursor by name, and the cursor is nobody's then."""
+    store, handled = filled("a", "b"), Handled()
+    handled.gates["a"] = asyncio.Event()
+    handled.failures["b"] = [Unavailable("down") for _ in range(100_000)]
+    async with listing(store, handled) as rig:
+        await handled.until(lambda: handled.began.count("b") > 2)
+        rig.stop.set()
+        await asyncio.sleep(0)
+        handled.gates["a"].set()
+
+    found = cursor(store)
+    assert ["a"] == handled.settled
+    assert (1, 1) == (rig.deliveries.settled_total, rig.deliveries.given_back_total)
+    assert (None, ["b"]) == (found["owner"], found["buckets"]["mnist"]["open"])
+
+
+async def test_of_two_replicas_one_lists_and_the_other_takes_over() -> None:
+    """The second stands by while the first writes; when that is killed it goes on."""
+    store, handled = filled("a"), Handled()
+    async with AsyncExitStack() as replicas:
+        killed = listing(store, handled, kill=True)
+        first = await killed.__aenter__()
+        await first.passed()
+        second = await replicas.enter_async_context(listing(store, handled, seed=2, stands_by=True))
+        for key in ("b", "c", "d", "e"):
+            await second.clock.paused()
+            store.drop("mnist", key)
+            await first.next_pass()
+            second.clock.go_on()
+        await second.clock.paused()
+        await first.written(lambda found: len(found["buckets"]["mnist"]["done"]) == 5)
+        while_both = (len(handled.settled), second.deliveries.taken_total)
+        await killed.__aexit__(None, None, None)
+        store.drop("mnist", "f")
+        for _ in range(QUIET_BEATS + 1):  # the first one sees the last write
+            await second.clock.paused()
+            second.clock.go_on()
+        await handled.until(lambda: "f" in handled.settled)
+
+    assert (5, 0) == while_both
+    assert ["a", "b", "c", "d", "e", "f"] == handled.settled
+
+
+async def test_a_replica_that_stood_still_gives_way() -> None:
+    """Its cursor is another's by then: it writes nothing over it, and stands by."""
+    store, handled = filled("a"), Handled()
+    async with listing(store, handled, stands_by=True) as first:
+        await first.passed()
+        await first.written(lambda found: len(found["buckets"]["mnist"]["done"]) == 1)
+        async with listing(store, handled, seed=2, stands_by=True) as second:
+            for _ in range(QUIET_BEATS):
+                await second.clock.paused()
+                second.clock.go_on()
+            await second.passed()
+            store.drop("mnist", "b")
+            first.clock.go_on()  # its pass begins with a write
+            await first.clock.paused()
+            by_first = list(handled.settled)
+            await second.next_pass()
+
+    assert (["a"], ["a", "b"]) == (by_first, handled.settled)
+
+
+async def test_a_cursor_that_is_none_stops_the_source() -> None:
+    """Beginning anew would repeat everything that was ever put."""
+    store = filled("a")
+    store.buckets["state"] = {}
+    store.drop("state", "mnist", b"not a cursor")
+
+    rig = Rig(store, Handled())
+    async with rig.source:
+        with pytest.raises(ExceptionGroup) as crash:
+            await rig.source.run(rig.handled, rig.stop)
+
+    assert crash.group_contains(CursorUnreadable, match="cursor state/mnist: no cursor")
+    assert [] == rig.handled.began
+    assert b"not a cursor" == store.buckets["state"]["mnist"][0]
+
+
+async def test_a_bug_stops_the_source_and_the_object_stays_open() -> None:
+    """As with every source: what nobody has thought of must not go unnoticed."""
+    store, handled = filled("a"), Handled()
+    handled.failures["a"] = [ZeroDivisionError("a bug")]
+
+    rig = Rig(store, handled)
+    async with rig.source:
+        with pytest.raises(ExceptionGroup) as crash:
+            await rig.source.run(handled, rig.stop)
+
+    assert crash.group_contains(ZeroDivisionError)
+    assert ["a"] == cursor(store)["buckets"]["mnist"]["open"]
+    assert 1 == rig.deliveries.given_back_total
+
+
+async def test_a_store_that_refuses_for_good_stops_the_source() -> None:
+    """A bucket's name that is none, say: waiting would not mend it."""
+    store = filled("a")
+    store.outages = [Rejected("InvalidBucketName")]
+
+    rig = Rig(store, Handled())
+    async with rig.source:
+        with pytest.raises(ExceptionGroup) as crash:
+            await rig.source.run(rig.handled, rig.stop)
+
+    assert crash.group_contains(Rejected, match="InvalidBucketName")
+
+
+async def test_refused_events_are_held_where_that_is_wanted() -> None:
+    """`on_dead_letter: hold`: tried again until it is taken."""
+    store, handled = filled("a"), Handled()
+    handled.failures["a"] = [EventError("bad") for _ in range(4)]
+
+    async with listing(store, handled, source={"on_dead_letter": "hold"}) as rig:
+        await rig.passed()
+
+    assert (5, ["a"]) == (len(handled.began), handled.settled)
+
+
+async def test_more_new_objects_than_are_remembered_are_not_lost_or_repeated_for_ever() -> None:
+    """Beyond `max_keys` the window narrows, which is told; each is repeated once at most."""
+    store = filled(*KEYS)
+
+    with capture_logs() as logs:
+        async with listing(store, source={"max_keys": 20}) as rig:
+            await rig.passed()
+            for _ in range(4):
+                await rig.next_pass()
+            settled = len(rig.handled.settled)
+            await rig.next_pass()
+
+    assert set(KEYS) == set(rig.handled.settled)
+    assert len(rig.handled.settled) == settled <= 2 * len(KEYS)
+    assert any("max_keys" in line["event"] for line in logs)
+
+
+async def test_the_cursor_stays_small_when_objects_are_old() -> None:
+    """Only what a coming pass would meet again is in it."""
+    store = filled(*KEYS)
+    store.now_ms += 10_000_000
+
+    async with listing(store) as rig:
+        await rig.passed()
+        await rig.next_pass()
+
+    assert {} == cursor(store)["buckets"]["mnist"]["done"]
+    assert 200 == len(rig.handled.settled)
