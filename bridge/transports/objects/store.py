@@ -4,6 +4,10 @@
        StoredObject · Page · Filtered · Rejected · Unavailable ◀── answer
 
 Path style alone: the bucket stands in the path, so that one pool serves all buckets.
+
+A signed `get` of a small object takes the process 95 µs more than the same bytes by a bare
+`HttpClient.request` (124 µs to 29, uvloop, far end in the same process), of which 60 are the
+signature, here and in the longer head that the far end reads. Anonymous it is 35.
 """
 
 from __future__ import annotations
