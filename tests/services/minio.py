@@ -266,6 +266,11 @@ def minio(
     folder.mkdir(parents=True, exist_ok=True)
     (port,), access_key, secret_key = free_ports(1), "tests-access", uuid.uuid4().hex
     (primary,), (webhook,) = _kafka_targets("PRIMARY"), _webhook_targets("PRIMARY")
+    if topic is None:
+        with ThreadPoolExecutor(1) as thread:  # a loop of its own: there may be another here
+            thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
+    else:
+        primary = replace(primary, topic=topic)
     kafka_targets = _kafka_targets(*_names("T", TARGETS))
     kept_kafka_targets = _kafka_targets(*_names("K", KEPT_TARGETS))
     webhook_targets = _webhook_targets(*_names("T", TARGETS))
@@ -287,11 +292,6 @@ def minio(
             environment |= _target(to_port.arn, "WEBHOOK", settings, folder if queued else None)
     runs = Docker if has_docker() else Local
     server: Server = runs(port, folder, environment, output=output)
-    if topic is None:
-        with ThreadPoolExecutor(1) as thread:  # a loop of its own: there may be another here
-            thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
-    else:
-        primary = replace(primary, topic=topic)
     try:
         server.start()
         yield Minio(

@@ -1,0 +1,214 @@
+"""examples/mnist as it is published: `bridge objects notify`, `bridge run`, Kafka and MinIO.
+
+image ─▶ bucket mnist ═ MinIO's own notification ═▶ topic mnist ─▶ bridge run bridge.yaml ─▶
+bucket digit-N, topic mnist-classified, topic mnist-dead-letter. The MinIO is this file's own,
+with the names that the example has; everything is judged by what lies in it and in Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiokafka.errors import TopicAlreadyExistsError
+
+from tests.fakes_mnist import make_images
+from tests.services.fixtures import Services
+from tests.services.kafka import Kafka
+from tests.services.kafka_bridge import Member
+from tests.services.kafka_records import Record
+from tests.services.minio import Minio
+from tests.services.minio import minio as component
+from tests.services.mnist import MNIST, MnistWorld
+from tests.services.process import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: The target that the example's file names.
+PRIMARY = "arn:minio:sqs::PRIMARY:kafka"
+
+#: What MinIO told Kafka in 2019: word for word from the published example.
+PUBLISHED = b"""{
+   "EventType":"s3:ObjectCreated:Put",
+   "Key":"mnist/0.png",
+   "Records":[
+      {"eventVersion":"2.0",
+       "eventSource":"minio:s3",
+       "awsRegion":"",
+       "eventTime":"2019-11-17T19:08:08Z",
+       "eventName":"s3:ObjectCreated:Put",
+       "userIdentity":{"principalId":"minio"},
+       "requestParameters":{"sourceIPAddress":"127.0.0.1:37830"},
+       "responseElements":{"x-amz-request-id":"15D808BF706E0994",
+       "x-minio-origin-endpoint":"http://10.244.0.71:9000"},
+       "s3":{
+          "s3SchemaVersion":"1.0",
+          "configurationId":"Config",
+          "bucket":{
+               "name":"mnist",
+               "ownerIdentity":{"principalId":"minio"},
+               "arn":"arn:aws:s3:::mnist"},
+          "object":{"key":"0.png","size":324,"eTag":"ebed21f6f77b0a64673a3c96b0c623ba","contentType":"image/png","userMetadata":{"content-type":"image/png"},"versionId":"1","sequencer":"15D808BF706E0994"}},
+          "source":{"host":"","port":"","userAgent":""}}
+   ],
+   "level":"info",
+   "msg":"",
+   "time":"2019-11-17T19:08:08Z"
+}
+"""
+
+ETAG = "ebed21f6f77b0a64673a3c96b0c623ba"
+
+
+class Example(MnistWorld):
+    """The world with the names of the example's own file."""
+
+    minio: Minio
+
+    def __init__(self, kafka: Kafka, minio: Minio, model: str, folder: Path) -> None:
+        super().__init__(kafka, minio, model, folder, store=None)
+        self.bucket, self.group, self.digits = "mnist", "mnist-bridge", "digit-"
+        self.topic, self.out, self.dead = "mnist", "mnist-classified", "mnist-dead-letter"
+        self.told = minio.primary
+        self.file = copied(folder)
+
+    def environment(self, admin_port: int = 0) -> dict[str, str]:
+        """Return what the file takes from the environment."""
+        return {
+            "KAFKA_BROKER": self.kafka.bootstrap,
+            "MINIO_URL": self.minio.url,
+            "MINIO_ACCESS_KEY": self.minio.access_key,
+            "MINIO_SECRET_KEY": self.minio.secret_key,
+            "MODEL_URL": self.model,
+            "ADMIN_HOST": "127.0.0.1",
+            "ADMIN_PORT": str(admin_port),
+        }
+
+    async def bridge(self) -> Member:
+        """Return `bridge run examples/mnist/bridge.yaml`, ready."""
+        port = free_port()
+        return await self.running(self.file, port, self.environment(port))
+
+    async def notify(self) -> tuple[int | None, str]:
+        """Return the status of `bridge objects notify` with the example's file, and its words."""
+        command = [sys.executable, "-m", "bridge", "objects", "notify", str(self.file)]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**os.environ, **self.environment()},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed, _ = await process.communicate()
+        return process.returncode, printed.decode()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def example(
+    kafka: Kafka, digits: str, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Example]:
+    """The example's topics, its MinIO, set up by its own file, and no bridge yet."""
+    for topic in ("mnist", "mnist-classified", "mnist-dead-letter"):
+        with suppress(TopicAlreadyExistsError):
+            await kafka.create_topic(topic)
+    started = component(output=services.output("mnist_minio"), kafka=kafka, own=True, topic="mnist")
+    with services.started("mnist_minio", started) as minio:
+        found = Example(kafka, minio, digits, tmp_path_factory.mktemp("example"))
+        status, printed = await found.notify()
+        assert 0 == status, printed
+        yield found
+        for member in found.members:
+            await member.leave()
+
+
+async def test_fifty_images_lie_where_the_model_says_though_the_bridge_was_killed(
+    example: Example,
+) -> None:
+    """Each in exactly one bucket, fifty ids, nothing lost, no dead letter, repeats in bounds."""
+    images = list(make_images.images(50))
+
+    async def put() -> None:
+        for image in images:
+            await example.put(f"fifty/{image.name}", image.data)
+
+    first = await example.bridge()
+    putting = asyncio.create_task(put())
+    await example.kafka.read(example.out, at_least=10)
+    await first.kill()
+    await putting
+    published = len(await example.responses())
+    await example.kafka.read(example.topic, at_least=50)
+    await example.bridge()
+    await example.done()
+
+    outcome = await example.outcome("fifty/", repeats=published)
+    assert published < 50
+    assert [] == outcome.failures
+    assert 50 == len(outcome.expected) == len({response.id for response in outcome.responses})
+    assert 50 == sum(map(len, outcome.placed.values()))
+    example.check_ledgers()
+
+
+async def test_the_published_notification_is_taken_word_for_word(example: Example) -> None:
+    """A record as MinIO sent it in 2019: its object is read, placed and published.
+
+    The object has the etag of the record, as one that MinIO replicates keeps its own.
+    """
+    (image,) = make_images.images(1)
+    client = example.minio.client
+    # Its own notification of this object is another event.
+    await asyncio.to_thread(client.delete_bucket_notification, bucket_name="mnist")
+    await _replicated(example.minio, "mnist", "0.png", image.data, ETAG)
+    await example.expect("0.png", image.data, ETAG)
+    if not any(member.alive for member in example.members):
+        await example.bridge()
+
+    await example.kafka.produce(example.topic, Record(key=b"mnist/0.png", value=PUBLISHED))
+    await example.done()
+
+    outcome = await example.outcome("0.png")
+    (response,) = outcome.responses
+    copied = await example.minio.get(f"digit-{response.digit}", "0.png")
+    assert ([], image.data) == (outcome.letters, copied)
+    assert outcome.expected["0.png"].digit == response.digit
+    assert [response.digit] == [digit for digit, objects in outcome.placed.items() if objects]
+    await example.minio.notify("mnist", PRIMARY)
+
+
+def copied(folder: Path) -> Path:
+    """Return the example's file in a copy of its folder, word for word but for one line more.
+
+    Kafka waits 30 s, by default, before it gives the partitions of a killed member to another.
+    """
+    shutil.copytree(MNIST, folder / "mnist")
+    file = folder / "mnist" / "bridge.yaml"
+    told = file.read_text()
+    group = "      group_id: mnist-bridge\n"
+    assert 1 == told.count(group)
+    file.write_text(told.replace(group, f"{group}      session_timeout_seconds: 2\n"))
+    return file
+
+
+async def _replicated(minio: Minio, bucket: str, key: str, data: bytes, etag: str) -> None:
+    """Put *data* with an *etag* of its own, as replication from another MinIO does."""
+    url = minio.client.presigned_put_object(bucket_name=bucket, object_name=key)
+    headers = {
+        "X-Minio-Source-Replication-Request": "true",
+        "X-Minio-Source-Etag": etag,
+        "X-Minio-Source-Mtime": "2019-11-17T19:08:08Z",
+        "Content-Type": "image/png",
+    }
+
+    def put() -> None:
+        request = urllib.request.Request(url, data=data, method="PUT", headers=headers)
+        with urllib.request.urlopen(request, timeout=10.0):
+            pass
+
+    await asyncio.to_thread(put)
