@@ -93,8 +93,8 @@ def mnist(console: Console, processes: Processes, root: Path, *, keep: bool) -> 
     print(_displayed(answered[-1]))
     with step(console, f"{NO_IMAGE[0]}, which is none, is a dead letter:"):
         run_loop(read(cluster, DEAD_LETTER, 1))
-    letter = run_bridge(environ, "dead", "show", str(file), "0/0")
-    printed(console, f"bridge dead show examples/mnist/{file.name} 0/0", letter)
+    letters = run_bridge(environ, "dead", "list", str(file))
+    printed(console, f"bridge dead list examples/mnist/{file.name}", letters)
     with step(console, "the bridge's ledger, from /metrics: every line adds up"):
         counted = ledger(admin)
     console.print("\n".join(f"  {line}" for line in counted), style="dim")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from bridge.cli.demo_steps import STEP_SECONDS, DemoError, step
 from bridge.cli.fetched import Missing
-from bridge.cli.minio_binary import PACKAGE, minio
+from bridge.cli.minio_binary import minio
 from bridge.cli.processes import free_port
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 #: What the process is called, and its log file.
 NAME: Final = "minio"
+
+#: What Python is told to build a MinIO, where the demo and the tests find it.
+BUILD: Final = '"from bridge.cli.minio_binary import minio; minio(build=True)"'
 
 #: Who the demo is to its store.
 ACCESS_KEY: Final = "demo-access"
@@ -68,7 +71,7 @@ def start(
         with console.status("looking for MinIO"):
             program = str(minio(build=False))
     except Missing as missing:
-        return _moto(console, processes, str(missing), first_port)
+        return _moto(console, processes, missing, first_port)
     port, data = free_port(first_port), processes.folder / "minio-data"
     processes.throw_away(data)
     secret_key = secrets.token_hex(12)
@@ -89,17 +92,18 @@ def start(
     return _store(port, secret_key, notifies=True)
 
 
-def _moto(console: Console, processes: Processes, missing: str, first_port: int) -> Store:
+def _moto(console: Console, processes: Processes, missing: Missing, first_port: int) -> Store:
     if any(importlib.util.find_spec(name) is None for name in ("moto", "flask", "flask_cors")):
         raise DemoError(
             f"{missing}, and no stand-in from pip either: expected a minio command, or "
             "pip install 'inference-bridge[demo-mnist]'"
         )
     console.print(
-        f"  {missing}: so this is moto's S3 server, which tells nobody of its objects. The\n"
-        "  bridge finds them by listing the bucket. For a real MinIO, with Go (three minutes):\n"
-        f"  go install {PACKAGE}",
+        "  no MinIO is here: so this is moto's S3 server, which tells nobody of its objects, and\n"
+        "  the bridge finds them by listing the bucket. With Go and three minutes for a MinIO:\n"
+        f"  {sys.executable} -c {BUILD}",
         style="yellow",
+        markup=False,
     )
     port = free_port(first_port)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final, cast
 
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 #: What is read. Pillow knows others, of which some run a program to be read (EPS).
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
@@ -60,8 +60,10 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"too large: {error}") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"no image in one of {', '.join(FORMATS)}") from error
     except Exception as error:  # what a decoder raises depends on the bytes
-        raise ValueError(f"no image in one of {', '.join(FORMATS)} ({_told(error)})") from error
+        raise ValueError(f"a broken image ({_told(error)})") from error
     width, height = image.size
     if width * height > max_pixels:
         raise ValueError(f"{width} × {height} pixels, expected at most {max_pixels}")
