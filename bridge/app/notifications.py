@@ -178,11 +178,10 @@ def _to_check(refusal: str, wanted: Rule, theirs: Sequence[Rule]) -> str:
     if parts[1] != "minio" or "destination" not in said or len(parts) < 6:
         return ""
     name, kind = parts[4], parts[5].upper()
-    region = f", and its region is '{parts[3]}'" if parts[3] else ""
+    region = f", in region '{parts[3]}'" if parts[3] else ""
     return (
         f"; check that the store was started with MINIO_NOTIFY_{kind}_ENABLE_{name}=on and the "
-        f"other MINIO_NOTIFY_{kind}_…_{name}{region}; a target that it cannot reach is told in "
-        "its log"
+        f"other MINIO_NOTIFY_{kind}_…_{name}{region}"
     )
 
 
