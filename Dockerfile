@@ -2,7 +2,8 @@
 # Without a target it is the bridge, the last stage.
 #
 #   wheel ─▶ bridge's environment ─────▶ runtime + environment ─▶ bridge
-#        └─▶ component's environment ──▶ runtime + environment ─▶ component
+#        ├─▶ component's environment ──▶ runtime + environment ─▶ component
+#        └─▶ mnist's environment ──────▶ runtime + environment ─▶ mnist (docker-compose.yml)
 
 ARG PYTHON=python:3.12-slim
 
@@ -17,11 +18,15 @@ RUN pip wheel --no-deps --wheel-dir /wheels .
 # What runs, compiled to bytecode here: an image's root is read-only later.
 FROM wheel AS bridge-environment
 RUN python -m venv --without-pip /opt/bridge \
-    && pip --python /opt/bridge/bin/python install -c constraints.txt "$(echo /wheels/*.whl)[kafka]"
+    && pip --python /opt/bridge/bin/python install -c constraints.txt "$(echo /wheels/*.whl)[grpc,kafka,objects]"
 
 FROM wheel AS component-environment
 RUN python -m venv --without-pip /opt/bridge \
     && pip --python /opt/bridge/bin/python install -c constraints.txt "$(echo /wheels/*.whl)[models]"
+
+FROM wheel AS mnist-environment
+RUN python -m venv --without-pip /opt/bridge \
+    && pip --python /opt/bridge/bin/python install -c constraints.txt "$(echo /wheels/*.whl)[images,kafka,models,objects]"
 
 # No root, nothing to write, no shell between the signal and the process.
 FROM ${PYTHON} AS runtime
@@ -36,6 +41,13 @@ COPY --from=component-environment /opt/bridge /opt/bridge
 COPY examples/iris/Iris.py iris/Iris.py
 ENTRYPOINT ["bridge"]
 CMD ["component", "iris/Iris.py:Iris"]
+
+# Bridge, model and images of the digit pipeline, which docker-compose.yml runs.
+FROM runtime AS mnist
+COPY --from=mnist-environment /opt/bridge /opt/bridge
+COPY examples/mnist mnist
+ENTRYPOINT ["bridge"]
+CMD ["run", "mnist/bridge.yaml"]
 
 # A further command is two lines: FROM installed AS its-name, and its own ENTRYPOINT.
 FROM runtime AS installed

@@ -62,7 +62,7 @@ class Jvm:
     def __init__(self, settings: Settings, *, output: Path) -> None:
         self._settings = settings
         self._output = output
-        self._java = [*_java_with_kafka(), _log_option(settings)]
+        self._java = [*java_with_kafka(), _log_option(settings)]
         self._process: Process | None = None
         status, printed = self.run(*settings.format)
         if status != 0:
@@ -179,7 +179,7 @@ class Elsewhere:
     kill = freeze = stop
 
     def run(self, java_class: str, *arguments: str) -> tuple[int, str]:
-        return _run([*_java_with_kafka(), java_class, *arguments])
+        return _run([*java_with_kafka(), java_class, *arguments])
 
 
 def has_docker() -> bool:
@@ -190,7 +190,7 @@ def has_docker() -> bool:
     return _run([docker, "info"], seconds=10.0)[0] == 0
 
 
-def _java_with_kafka() -> list[str]:
+def java_with_kafka() -> list[str]:
     found = jars("kafka", POM)
     return [java(), *_MEMORY.split(), *_OPTIONS.split(), "-cp", f"{found}/*"]
 

@@ -22,7 +22,7 @@ from tests.manifests import ROOT, read
 INSTRUCTIONS = {"ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "FROM", "RUN", "USER", "WORKDIR"}
 
 #: What an image is made for; the others only lead to them.
-TARGETS = ("bridge", "component")
+TARGETS = ("bridge", "component", "mnist")
 
 
 @dataclass(slots=True)
@@ -187,19 +187,21 @@ def test_nothing_else_is_sent() -> None:
 
 
 def test_what_is_installed_is_what_the_tests_run_with() -> None:
-    """By constraints.txt; the bridge has what Kafka needs, the component what models need."""
+    """By constraints.txt; each image has what its own work needs, and no more."""
     installs = [
         run for stage in STAGES.values() for run in stage.all("RUN") if "pip --python" in run
     ]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (component,) = STAGES["component-environment"].all("RUN")
     (bridge,) = STAGES["bridge-environment"].all("RUN")
+    (mnist,) = STAGES["mnist-environment"].all("RUN")
 
     assert len(installs) == len(TARGETS)
     assert all(" -c constraints.txt " in run for run in installs)
-    assert re.findall(r"\[(\w+)\]", component) == ["models"]
-    assert re.findall(r"\[(\w+)\]", bridge) == ["kafka"]
-    assert {"models", "kafka"} <= set(extras["optional-dependencies"])
+    chosen = [re.findall(r"\[([\w,]+)\]", run) for run in (component, bridge, mnist)]
+    assert chosen == [["models"], ["grpc,kafka,objects"], ["images,kafka,models,objects"]]
+    named = {name for (names,) in chosen for name in names.split(",")}
+    assert named <= set(extras["optional-dependencies"])
 
 
 def test_the_wheel_finds_what_its_metadata_names() -> None:
