@@ -130,7 +130,7 @@ def _held(values: Any, datatype: str | None, name: str) -> tuple[str, Array]:
     import numpy as np
 
     try:
-        array = values if isinstance(values, np.ndarray) else np.array(values)
+        array = values if isinstance(values, np.ndarray) else _made(values)
     except ValueError as error:  # a list of lists of different lengths
         raise DecodeError(f"tensor {name!r} is not rectangular: {error}") from error
     if datatype is None:
@@ -144,6 +144,20 @@ def _held(values: Any, datatype: str | None, name: str) -> tuple[str, Array]:
     if datatype == "BYTES":
         return datatype, _bytes(array, name)
     return datatype, np.ascontiguousarray(_fitting(array, datatype, name)).reshape(array.shape)
+
+
+def _made(values: Any) -> Array:
+    """Return *values* as numpy makes an array of them, texts as what they are.
+
+    Of texts it would cut the zeros at their ends, give each the room of the longest, and make
+    texts of the numbers beside them. Raise ValueError where they are not rectangular.
+    """
+    import numpy as np
+
+    array = np.array(values, dtype=object)
+    if any(isinstance(one, str | bytes) for one in array.flat):
+        return array
+    return np.array(values)
 
 
 def _bytes(array: Array, name: str) -> Array:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from bridge.core.errors import DecodeError
 from bridge.core.event import shown
@@ -73,16 +73,14 @@ def held(
     *booleans*: whether there may be any. Who knows of none (`has_booleans`) saves a look at
     each value, which takes as long as all the rest.
     """
-    # What begins with a number with a fraction can only be numbers with a fraction.
+    # What begins with a number with a fraction can only be such numbers.
     if datatype in _FLOATS or (datatype is None and flat and type(flat[0]) is float):
         datatype = datatype or "FP64"
         if not booleans:
             try:
-                packed = struct.pack(f"{len(flat)}d", *flat)
-            except (struct.error, OverflowError):  # looked at below
+                return datatype, _packed(flat, datatype)
+            except (struct.error, OverflowError):  # null or text among them, or too large
                 pass
-            else:
-                return datatype, _narrowed(packed, datatype, where)
         return datatype, _floats(flat, set(map(type, flat)), datatype, where)
     kinds = set(map(type, flat))
     if datatype is None:
@@ -104,6 +102,15 @@ def read(values: Any, name: str, where: str, *, booleans: bool = True, b64: bool
     flat, shape = nested(values, where)
     datatype, array = held(flat, where, booleans=booleans, b64=b64)
     return Tensor(name, datatype, shaped(array, shape, where))
+
+
+def is_shape(said: Any) -> TypeGuard[list[int]]:
+    """Whether JSON *said* an array of counts, as many as an array has dimensions at most."""
+    return (
+        type(said) is list
+        and len(said) <= MAX_DIMENSIONS
+        and (not said or (set(map(type, said)) == {int} and min(said) >= 0))
+    )
 
 
 def has_booleans(body: Body) -> bool:
@@ -151,7 +158,8 @@ def count_checked(count: int, where: str) -> None:
 
 
 _EXPECTED = ", ".join(name for name in DTYPES if name != "BF16")
-_FLOATS = frozenset(("FP64", "FP32", "FP16"))
+#: Numbers with a fraction, and how `struct` calls them.
+_FLOATS = {"FP64": "d", "FP32": "f", "FP16": "e"}
 _NUMBERS = frozenset((int, float, type(None)))
 _TEXTS = frozenset((str, dict))
 
@@ -179,24 +187,20 @@ def _floats(flat: list[Any], kinds: set[type], datatype: str, where: str) -> Arr
             raise DecodeError(f"{where} holds {_sorts(kinds)}: expected numbers, for {datatype}")
         flat = [VALUES[one] if one is None or type(one) is str else one for one in flat]
     try:
-        packed = struct.pack(f"{len(flat)}d", *flat)
-    except (struct.error, OverflowError) as error:  # an integer of hundreds of digits
+        return _packed(flat, datatype)
+    except (struct.error, OverflowError) as error:
         raise DecodeError(f"{where} holds a number beyond {datatype}") from error
-    return _narrowed(packed, datatype, where)
 
 
-def _narrowed(packed: bytes, datatype: str, where: str) -> Array:
-    """Return the doubles *packed* as *datatype*; raise DecodeError where one is beyond it."""
+def _packed(flat: list[Any], datatype: str) -> Array:
+    """Return numbers as *datatype*, and booleans as if they were; raise where one is beyond it.
+
+    Faster than numpy, which looks at each value twice, and makes infinity of a large one.
+    """
     import numpy as np
 
-    wide = np.frombuffer(packed)
-    if datatype == "FP64":
-        return wide
-    with np.errstate(over="ignore"):  # told below
-        array = wide.astype(DTYPES[datatype])
-    if not np.isfinite(array).all() and (np.isinf(array) != np.isinf(wide)).any():
-        raise DecodeError(f"{where} holds a number beyond {datatype}")
-    return array
+    data = struct.pack(f"={len(flat)}{_FLOATS[datatype]}", *flat)
+    return np.frombuffer(data, dtype=DTYPES[datatype])
 
 
 def _integers(flat: list[Any], kinds: set[type], datatype: str, where: str) -> Array:

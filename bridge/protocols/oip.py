@@ -186,10 +186,9 @@ def _tensor(said: Any, where: str, found: Found | None, booleans: bool) -> Tenso
     name, datatype, shape = said.get("name"), said.get("datatype"), said.get("shape")
     if not isinstance(name, str) or not name:
         raise DecodeError(f"{where}.name is no text: expected the tensor's name")
-    where = f"{where} {shown(name)}"
     if not isinstance(datatype, str):
         raise DecodeError(f"{where}: its datatype is no text")
-    if not isinstance(shape, list) or not all(type(count) is int and count >= 0 for count in shape):
+    if not arrays.is_shape(shape):
         raise DecodeError(f"{where}: its shape is no array of counts")
     parameters = _parameters(said, where)
     array = None if found is None else found(parameters, where, datatype, tuple(shape))

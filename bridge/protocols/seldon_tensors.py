@@ -158,7 +158,7 @@ def _of_tensor(said: Any, name: str, booleans: bool) -> Tensor:
     shape, values = said.get("shape"), said.get("values", [])
     if not isinstance(values, list):
         raise DecodeError(f"{where}.values is no array")
-    if not isinstance(shape, list) or not all(type(count) is int and count >= 0 for count in shape):
+    if not arrays.is_shape(shape):
         raise DecodeError(f"{where}.shape is no array of counts")
     datatype, array = arrays.held(values, "data.tensor.values", booleans=booleans)
     return Tensor(name, datatype, arrays.shaped(array, shape, where))
