@@ -126,13 +126,14 @@ async def _one(
     ours = tuple(rule for rule in found.rules if _is_ours(rule, wanted))
     theirs = tuple(rule for rule in found.rules if rule not in ours)
     twin = next((rule for rule in theirs if rule.tells_the_same(wanted)), None)
-    outcome = _outcome(wanted, ours, twin, remove=remove)
+    outcome: Outcome = _outcome(wanted, ours, twin, remove=remove)
+    failure = None
     if outcome in ("added", "changed", "removed") and not dry_run:
         changed = found.changed(without=ours, plus=() if remove else (wanted,))
         try:
             await write(store, entry.bucket, changed)
-        except Rejected as error:
-            raise Rejected(f"{error}{_to_check(str(error), wanted, theirs)}") from error
+        except BridgeError as error:
+            outcome, failure = "failed", f"{error}{_to_check(str(error), wanted, theirs)}"
     return Done(
         url=entry.store.url,
         bucket=entry.bucket,
@@ -142,6 +143,7 @@ async def _one(
         replaced=ours if outcome == "changed" else (),
         others=len(theirs),
         known_as=None if twin is None or outcome not in ("present", "absent") else twin.id,
+        error=failure,
     )
 
 

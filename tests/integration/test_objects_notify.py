@@ -191,11 +191,12 @@ async def test_what_a_store_refuses_is_told_and_the_rest_is_done(
 ) -> None:
     """Status 1, with what to check; an entry that can be set up is."""
     target, bucket = webhook(minio), await minio.bucket("mnist")
-    missing = fresh("absent")
+    missing, new = fresh("absent"), fresh("new")
+    unknown_target = "arn:minio:sqs::NOBODY:kafka"
     file = written(
         tmp_path,
         minio,
-        {"bucket": bucket, "target": "arn:minio:sqs::NOBODY:kafka"},
+        {"bucket": new, "target": unknown_target, "create_bucket": True},
         {"bucket": missing, "target": target.arn},
         {"bucket": bucket, "target": target.arn},
     )
@@ -204,13 +205,14 @@ async def test_what_a_store_refuses_is_told_and_the_rest_is_done(
 
     unknown, absent, added, summary = said.splitlines()
     assert 1 == status
+    assert f"/{new}: bucket made; failed: " in unknown
     assert "destination ARN" in unknown
     assert "started with MINIO_NOTIFY_KAFKA_ENABLE_NOBODY=on" in unknown
     assert f"/{missing}: failed: " in absent
     assert "NoSuchBucket" in absent
     assert absent.endswith("expected the bucket, or `create_bucket: true`")
     assert f"/{bucket}: added: " in added
-    assert summary.endswith(": 1 of 3 changed, 2 failed")
+    assert summary.endswith(": 2 of 3 changed, 2 failed")
     assert [(target.arn, sorted(CREATED), "", "")] == await rules(minio, bucket)
 
 
