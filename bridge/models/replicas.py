@@ -84,8 +84,7 @@ class Replicas(Generic[T]):
 
     async def __aenter__(self) -> Replicas[T]:
         """Watch over the servers that fail."""
-        if len(self.members) > 1:
-            self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._watch())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -126,6 +125,18 @@ class Replicas(Generic[T]):
         replica.busy += 1
         if replica.busy >= self._breaker.failures:
             self._leave_alone(replica, outage)
+
+    def change(self, far_ends: Sequence[tuple[str, T]]) -> list[T]:
+        """Have *far_ends* be the servers, known ones as they are; return those that are no more.
+
+        Calls under way go on at the servers they were given.
+        """
+        known = {member.name: member for member in self.members}
+        self.members = [
+            known.pop(name) if name in known else Replica(far_end, name)
+            for name, far_end in far_ends
+        ]
+        return [member.far_end for member in known.values()]
 
     async def ping(self) -> None:
         """Return if one of the servers is well; else raise what the first of them said."""

@@ -144,11 +144,13 @@ class GrpcProtocol(Protocol):
     """What one family of model servers speaks over gRPC; built for one model of theirs.
 
     *form*: that of the JSON bodies which it can say without tensors as well. Methods are full
-    names, `/package.Service/Method`.
+    names, `/package.Service/Method`. *id_key*: the key of
+    metadata that carries the puid, if one does.
     """
 
     form: FormName
     method: str
+    id_key: str | None
 
     def call(self, request: Request, payload: Payload) -> bytes:
         """Return the message that asks *payload*; raise Rejected if it cannot be said."""

@@ -54,7 +54,7 @@ class SeldonGrpc:
     form: FormName = "seldon"
     method = "/seldon.protos.Seldon/Predict"
     #: Where the puid goes along beside the message: the executor reads it there.
-    id_key = "seldon-puid"
+    id_key: str | None = "seldon-puid"
 
     def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
         self._name = asked.name or ""
