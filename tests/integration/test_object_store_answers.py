@@ -14,6 +14,7 @@ from bridge.config.objects import ObjectStoreOptions
 from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http import HttpRequest, HttpResponse
 from bridge.transports.objects import ObjectRef, ObjectStore
+from bridge.transports.objects.store import MAX_EMPTY_PAGES
 from tests.fakes_http import FarEnd, far_end, serving
 from tests.services.process import free_port
 
@@ -353,6 +354,36 @@ async def test_a_listing_that_leads_nowhere_is_an_outage(answer: bytes) -> None:
             await store.list("mnist", after="m")
 
     assert 1 == len(told.asked)
+
+
+async def test_a_listing_without_end_is_given_up() -> None:
+    """A store that always has another page, and never an object on it, is a broken one."""
+    async with telling(lambda _: listing(token="again")) as (store, told):
+        with pytest.raises(Unavailable, match="goes on without an object"):
+            await store.list("mnist")
+
+    assert MAX_EMPTY_PAGES == len(told.asked)
+
+
+async def test_a_bucket_of_somebody_else_is_refused() -> None:
+    """Names are one for all accounts of a store: ours cannot be made, now or later."""
+    async with telling(lambda _: error(409, "BucketAlreadyExists")) as (store, _):
+        with pytest.raises(Rejected, match="409 BucketAlreadyExists"):
+            await store.create_bucket("digit-7")
+
+
+async def test_strangers_may_be_led_to_the_front_page() -> None:
+    """Amazon's S3 does so: it answers, which is all that a stranger can ask."""
+    nobody = {"access_key": None, "secret_key": None, "session_token": None}
+    front = HttpResponse(307, ((b"location", b"https://aws.amazon.com/s3/"),), b"")
+
+    async with telling(lambda _: front, **nobody) as (store, told):
+        await store.ping()
+    async with telling(lambda _: front) as (store, _):
+        with pytest.raises(Unavailable, match="answered 307"):
+            await store.ping()
+
+    assert told.asked[0].header(b"authorization") is None
 
 
 async def test_a_page_has_a_size() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,22 @@ def test_our_secrets_are_taken_out_of_the_stores_words() -> None:
     made.signed("GET", "/b/k", "", {}, EMPTY)
 
     assert "sent *** by ***" == made.hidden("sent token-7 by secret-7")
+
+
+def test_without_the_package_the_extra_is_named() -> None:
+    """At start, and only where something must be signed."""
+    script = (
+        "import sys; sys.modules['minio'] = None\n"
+        "from bridge import ConfigError, ObjectStore, ObjectStoreOptions\n"
+        "ObjectStore(ObjectStoreOptions(url='http://minio:9000'))\n"
+        "try: ObjectStore(ObjectStoreOptions(url='http://minio:9000', access_key='a', "
+        "secret_key='s'))\n"
+        "except ConfigError as error: print(error)"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert "" == found.stderr
+    assert "expected the extra inference-bridge[objects]" in found.stdout
