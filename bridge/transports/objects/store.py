@@ -173,7 +173,7 @@ class ObjectStore:
         """Return when the store has copied *source* to *key* in *bucket*, bytes, type and all.
 
         The bytes never come here. Raise Filtered as `head` does, of *source*; BucketMissing
-        of either bucket. Up to 5 GiB, which is the store's limit.
+        of either bucket: not every store says which. Up to 5 GiB, which is the store's limit.
         """
         target, path = object_path(source.bucket, source.key), object_path(bucket, key)
         query, pinned = pins(source, self._calls.where(source.bucket, source.key))
