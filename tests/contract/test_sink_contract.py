@@ -122,7 +122,7 @@ class ObjectsFarEnd:
         self._bucket = bucket
 
     def sink(self) -> ObjectsSink:
-        options = {"store": {**self._store.options, "timeout_seconds": 1.0}, "bucket": self._bucket}
+        options = {"store": {**self._store.options, "timeout_seconds": 2.0}, "bucket": self._bucket}
         return ObjectsSink(ObjectsSinkOptions.model_validate(options))
 
     async def arrived(self) -> list[Event]:
