@@ -21,6 +21,7 @@ import orjson
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import shown
 from bridge.core.payload import Body
+from bridge.protocols.arrays import nested
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,9 @@ BAD_DATA: Final = "MICROSERVICE_BAD_DATA"
 INTERNAL_ERROR: Final = "MICROSERVICE_INTERNAL_ERROR"
 
 BAD_METRIC: Final = "MICROSERVICE_BAD_METRIC"
+
+#: Most characters of an array of texts, each with the room of the longest.
+MAX_ARRAY_CHARACTERS: Final = 1_000_000
 
 #: Longest error body; a longer one crashes a Knative dispatcher that has a dead letter sink.
 MAX_ERROR_BYTES: Final = 768
@@ -202,23 +206,24 @@ def _array_of(data: Any) -> tuple[Literal["ndarray", "tensor"], np.ndarray[Any, 
 
 
 def _array(values: list[Any], where: str) -> np.ndarray[Any, Any]:
-    """Return *values* as an array; numbers among texts stay numbers."""
+    """Return *values* as an array; numbers among texts stay numbers.
+
+    Texts of very different lengths become an array of objects, as numpy would give each the
+    room of the longest.
+    """
     import numpy as np
 
+    flat, shape = nested(values, where)
+    kinds = set(map(type, flat))
+    if list in kinds:
+        raise DecodeError(f"{where} is not rectangular: it holds values beside arrays")
+    dtype = None
+    if str in kinds and (len(kinds) > 1 or max(map(len, flat)) * len(flat) > MAX_ARRAY_CHARACTERS):
+        dtype = object
     try:
-        array = np.array(values)
-        if array.dtype.kind == "U" and not all(isinstance(value, str) for value in _flat(values)):
-            array = np.array(values, dtype=object)
+        return np.array(flat, dtype=dtype).reshape(shape)
     except (ValueError, OverflowError) as error:
-        raise DecodeError(f"{where} is not rectangular: {error}") from error
-    return array
-
-
-def _flat(values: list[Any]) -> list[Any]:
-    """Return the innermost values of a rectangular nest of lists."""
-    while values and isinstance(values[0], list):
-        values = [inner for value in values for inner in value]
-    return values
+        raise DecodeError(f"{where} is no array: {error}") from error
 
 
 def _tensor(tensor: Any) -> np.ndarray[Any, Any]:

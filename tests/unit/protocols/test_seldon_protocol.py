@@ -269,3 +269,20 @@ def test_error_body_fits_a_knative_dispatcher(info: str) -> None:
 
     assert len(error) <= MAX_ERROR_BYTES
     assert json.loads(error)["status"]["reason"] == "MICROSERVICE_INTERNAL_ERROR"
+
+
+def test_a_long_text_among_short_ones_does_not_take_gigabytes() -> None:
+    """A megabyte of texts asked for 7 GB, as numpy gives each the room of the longest."""
+    texts = ["x" * 1_000_000] + [""] * 2_000
+
+    message = decode(Body.of({"data": {"ndarray": texts}}))
+
+    assert np.dtype(object) == message.value.dtype
+    assert texts == message.value.tolist()
+
+
+@pytest.mark.parametrize("ndarray", [["a", ["b"]], [["a"], "b"], [1, [2]]])
+def test_a_value_beside_an_array_is_refused(ndarray: list[object]) -> None:
+    """It has no shape, of texts as of numbers."""
+    with pytest.raises(DecodeError, match=r"data\.ndarray is not rectangular"):
+        decode(Body.of({"data": {"ndarray": ndarray}}))
