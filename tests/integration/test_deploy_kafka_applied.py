@@ -57,3 +57,28 @@ def test_what_is_applied_is_valid_and_whole(root: str, kinds: set[str]) -> None:
 
         assert container["image"].startswith("dev.local/inference-bridge:")
         assert {source["configMapRef"]["name"], pod["volumes"][0]["configMap"]["name"]} == configs
+
+
+def test_the_digit_pipeline_behind_knative_is_valid_and_whole() -> None:
+    """Every kind is there, and file and transformer are found by their content."""
+    objects = applied("knative")
+
+    for index, document in enumerate(objects):
+        file = KAFKA / "knative" / "kustomization.yaml"
+        validate(Manifest(file=file, index=index, document=document))
+    assert {found["kind"] for found in objects} == {
+        *("Deployment", "Service", "ServiceAccount", "ConfigMap", "KafkaSource", "KafkaSink"),
+    }
+    configs = {found["metadata"]["name"] for found in objects if found["kind"] == "ConfigMap"}
+    (deployment,) = [found for found in objects if found["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (source,) = container["envFrom"]
+    named = {source["configMapRef"]["name"]}
+    for volume in pod["volumes"]:
+        named |= {
+            one["configMap"]["name"] for one in volume.get("projected", {}).get("sources", ())
+        }
+    assert container["image"] == "inference-bridge-mnist:1"
+    assert named == configs
+    assert len(configs) == 3

@@ -183,6 +183,17 @@ def test_the_bridge_answers_before_knative_gives_up_on_it() -> None:
     )
 
 
+def test_the_image_can_read_images() -> None:
+    """It is the one that a target of the Dockerfile makes with Pillow in it."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    extras = re.search(r"AS mnist-environment\n(?:.*\n)*?.*\[([\w,]+)\]", dockerfile)
+
+    assert container()["image"] in STACK.images
+    assert container()["image"] == "inference-bridge-mnist"
+    assert extras is not None
+    assert {"images", "kafka", "objects"} <= set(extras[1].split(","))
+
+
 def test_no_password_is_written_down() -> None:
     """All are of Secrets that the page says how to make, and each key is one that is read."""
     text = "\n".join(file.read_text() for file in STACK.files)
