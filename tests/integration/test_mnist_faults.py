@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.fakes_mnist import make_images
 from tests.services.kafka import Kafka
 from tests.services.kafka_bridge import POLL_SECONDS
 from tests.services.line import Line, line
 from tests.services.minio import Minio
-from tests.services.mnist import WINDOW, MnistWorld, mnist_world
+from tests.services.mnist import WINDOW, MnistWorld, drawn, mnist_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,10 +66,10 @@ async def test_whatever_is_in_a_key_is_found_copied_and_named(
 ) -> None:
     """Spaces, `+`, `%`, dots, `?`, `#`, other scripts: each in one bucket, under its own name."""
     world, _ = shared
-    images = list(make_images.images(len(KEYS)))
+    images = drawn(len(KEYS)).values()
 
-    for key, image in zip(KEYS, images, strict=True):
-        await world.put(f"keys/{key}", image.data)
+    for key, data in zip(KEYS, images, strict=True):
+        await world.put(f"keys/{key}", data)
     await world.give(*await world.tellings(len(KEYS)))
     await world.done()
 
@@ -82,7 +81,7 @@ async def test_whatever_is_in_a_key_is_found_copied_and_named(
 async def test_what_is_no_image_delays_nobody(shared: tuple[MnistWorld, Line]) -> None:
     """Text, nothing at all, half an image: dead letter, and the images among them are placed."""
     world, _ = shared
-    first, second = (image.data for image in make_images.images(2))
+    first, second = drawn(2).values()
 
     await world.put("bad/text.png", b"no image", expected=False)
     await world.put("bad/first.png", first)
@@ -102,9 +101,9 @@ async def test_an_object_over_the_cap_is_refused_before_it_is_fetched(
 ) -> None:
     """8 MiB where 6 are allowed: a dead letter for the price of what tells its size."""
     world, to_store = shared
-    (image,) = make_images.images(1)
+    (image,) = drawn(1).values()
 
-    await world.put("large/0.png", image.data + bytes(8 * MIB), expected=False)
+    await world.put("large/0.png", image + bytes(8 * MIB), expected=False)
     before = to_store.answered_bytes
     await world.give(*await world.tellings(1))
     await world.done()
@@ -119,8 +118,8 @@ async def test_an_image_that_came_in_parts_is_one_image(
 ) -> None:
     """A multipart upload: told once when it is complete, its etag is no hash of its bytes."""
     world, _ = shared
-    (image,) = make_images.images(1)
-    parts = image.data.ljust(5 * MIB, b"\0"), b"the end"
+    (image,) = drawn(1).values()
+    parts = image.ljust(5 * MIB, b"\0"), b"the end"
 
     etag = await minio.put_in_parts(world.bucket, "parts/0.png", *parts)
     await world.expect("parts/0.png", b"".join(parts), etag)
@@ -145,15 +144,15 @@ async def test_what_is_gone_or_superseded_is_filtered_and_counted(
 ) -> None:
     """Deleted and overwritten between notification and read: what is there now is placed, once."""
     world, _ = shared
-    old, new, kept = make_images.images(3)
+    old, new, kept = drawn(3).values()
     (member,) = world.members
     before = [member.metric("bridge_filtered_total", reason) for reason in REASONS]
 
-    await world.put("gone/deleted.png", old.data, expected=False)
+    await world.put("gone/deleted.png", old, expected=False)
     await minio.delete(world.bucket, "gone/deleted.png")
-    await world.put("gone/overwritten.png", old.data, expected=False)
-    await world.put("gone/overwritten.png", new.data)
-    await world.put("gone/kept.png", kept.data)
+    await world.put("gone/overwritten.png", old, expected=False)
+    await world.put("gone/overwritten.png", new)
+    await world.put("gone/kept.png", kept)
     await world.give(*await world.tellings(4))
     await world.done()
 
@@ -170,8 +169,7 @@ async def test_doubled_notifications_place_once_and_are_published_under_one_id(
     """MinIO tells at least once: the second changes nothing, and can be told by its id."""
     world, _ = shared
 
-    for number, image in enumerate(make_images.images(3)):
-        await world.put(f"twice/{number}.png", image.data)
+    await world.put_all(drawn(3, "twice/"))
     records = await world.tellings(3)
     await world.give(*records, *reversed(records))
     await world.done()
@@ -185,10 +183,10 @@ async def test_out_of_order_the_last_content_wins(shared: tuple[MnistWorld, Line
     """The overwriting is told first: the older notification finds its content superseded."""
     world, _ = shared
     # Two of the same digit, so that the older one would lie in the same bucket.
-    old, new = [image for image in make_images.images(60) if image.digit == 3][:2]
+    old, new = [data for key, data in drawn(60).items() if "-3." in key][:2]
 
-    await world.put("late/0.png", old.data, expected=False)
-    await world.put("late/0.png", new.data)
+    await world.put("late/0.png", old, expected=False)
+    await world.put("late/0.png", new)
     first, second = await world.tellings(2)
     await world.give(second, first)
     await world.done()
@@ -208,10 +206,11 @@ async def test_killed_between_copy_and_commit_all_of_it_is_done_again_and_once(
         mnist_world(kafka, minio, digits, tmp_path, store=to_store.url, told=target) as world,
     ):
         await minio.notify(world.bucket, target)
-        images = list(make_images.images(20))
-        for image in images:
-            await world.put(image.name, image.data)
-        to_store.hold(f"PUT /{world.digits}\\d/{images[0].name} 200")
+        images = drawn(20)
+        for key, data in images.items():  # in this order
+            await world.put(key, data)
+        keys = list(images)
+        to_store.hold(f"PUT /{world.digits}\\d/{keys[0]} 200")
         first = await world.member()
         await world.give(*await world.tellings(20))
         # The first one hangs, so all the others that the window has room for go through.
@@ -226,8 +225,8 @@ async def test_killed_between_copy_and_commit_all_of_it_is_done_again_and_once(
         outcome = await world.outcome(repeats=WINDOW)
 
     assert 0 == sum(committed.values())
-    assert {image.name for image in images[:WINDOW]} == set(copied)
-    assert {image.name for image in images[1:WINDOW]} == {each.key for each in published}
+    assert set(keys[:WINDOW]) == set(copied)
+    assert set(keys[1:WINDOW]) == {each.key for each in published}
     assert [] == outcome.failures
     assert WINDOW - 1 == outcome.repeats
 
@@ -242,8 +241,7 @@ async def test_a_store_that_is_down_holds_up_and_loses_nothing(
         mnist_world(kafka, own_minio, digits, tmp_path, store=to_store.url, told=target) as world,
     ):
         await own_minio.notify(world.bucket, target)
-        for image in make_images.images(20):
-            await world.put(image.name, image.data)
+        await world.put_all(drawn(20))
         await world.give(*await world.tellings(20))
         member = await world.member()
         await kafka.read(world.out, at_least=3)
@@ -273,8 +271,7 @@ async def test_a_slow_store_and_one_that_hangs_cost_time_and_nothing_else(
     ):
         world.store["timeout_seconds"] = 1
         await minio.notify(world.bucket, target)
-        for image in make_images.images(2 * WINDOW):
-            await world.put(image.name, image.data)
+        await world.put_all(drawn(2 * WINDOW))
         to_store.delay_seconds = 0.1
         await world.member()
         await world.give(*await world.tellings(2 * WINDOW))
@@ -307,10 +304,9 @@ async def test_a_store_that_does_not_let_us_in_is_waited_for(
         await minio.notify(world.bucket, target)
         member = await world.member()
         secret.write_text("not the secret")
-        images = iter(make_images.images(200))
+        images = iter(drawn(200).items())
         while 403 not in to_store.statuses:  # the file is looked at once a second
-            image = next(images)
-            await world.put(image.name, image.data)
+            await world.put(*next(images))
             await world.give(*await world.tellings(1))
             await asyncio.sleep(POLL_SECONDS)
         await to_store.wait_for_statuses(403, 3)

@@ -11,7 +11,6 @@ import asyncio
 import os
 import shutil
 import sys
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,52 +19,19 @@ import pytest
 import pytest_asyncio
 from aiokafka.errors import TopicAlreadyExistsError
 
-from tests.fakes_mnist import make_images
 from tests.services.fixtures import Services
 from tests.services.kafka import Kafka
 from tests.services.kafka_bridge import Member
 from tests.services.kafka_records import Record
 from tests.services.minio import Minio
 from tests.services.minio import minio as component
-from tests.services.mnist import MNIST, MnistWorld
+from tests.services.mnist import MNIST, PUBLISHED, PUBLISHED_ETAG, MnistWorld, drawn
 from tests.services.process import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 #: The target that the example's file names.
 PRIMARY = "arn:minio:sqs::PRIMARY:kafka"
-
-#: What MinIO told Kafka in 2019: word for word from the published example.
-PUBLISHED = b"""{
-   "EventType":"s3:ObjectCreated:Put",
-   "Key":"mnist/0.png",
-   "Records":[
-      {"eventVersion":"2.0",
-       "eventSource":"minio:s3",
-       "awsRegion":"",
-       "eventTime":"2019-11-17T19:08:08Z",
-       "eventName":"s3:ObjectCreated:Put",
-       "userIdentity":{"principalId":"minio"},
-       "requestParameters":{"sourceIPAddress":"127.0.0.1:37830"},
-       "responseElements":{"x-amz-request-id":"15D808BF706E0994",
-       "x-minio-origin-endpoint":"http://10.244.0.71:9000"},
-       "s3":{
-          "s3SchemaVersion":"1.0",
-          "configurationId":"Config",
-          "bucket":{
-               "name":"mnist",
-               "ownerIdentity":{"principalId":"minio"},
-               "arn":"arn:aws:s3:::mnist"},
-          "object":{"key":"0.png","size":324,"eTag":"ebed21f6f77b0a64673a3c96b0c623ba","contentType":"image/png","userMetadata":{"content-type":"image/png"},"versionId":"1","sequencer":"15D808BF706E0994"}},
-          "source":{"host":"","port":"","userAgent":""}}
-   ],
-   "level":"info",
-   "msg":"",
-   "time":"2019-11-17T19:08:08Z"
-}
-"""
-
-ETAG = "ebed21f6f77b0a64673a3c96b0c623ba"
 
 
 class Example(MnistWorld):
@@ -132,11 +98,11 @@ async def test_fifty_images_lie_where_the_model_says_though_the_bridge_was_kille
     example: Example,
 ) -> None:
     """Each in exactly one bucket, fifty ids, nothing lost, no dead letter, repeats in bounds."""
-    images = list(make_images.images(50))
+    images = drawn(50, "fifty/")
 
     async def put() -> None:
-        for image in images:
-            await example.put(f"fifty/{image.name}", image.data)
+        for key, data in images.items():
+            await example.put(key, data)
 
     first = await example.bridge()
     putting = asyncio.create_task(put())
@@ -161,12 +127,12 @@ async def test_the_published_notification_is_taken_word_for_word(example: Exampl
 
     The object has the etag of the record, as one that MinIO replicates keeps its own.
     """
-    (image,) = make_images.images(1)
+    (image,) = drawn(1).values()
     client = example.minio.client
     # Its own notification of this object is another event.
     await asyncio.to_thread(client.delete_bucket_notification, bucket_name="mnist")
-    await _replicated(example.minio, "mnist", "0.png", image.data, ETAG)
-    await example.expect("0.png", image.data, ETAG)
+    await example.minio.replicate("mnist", "0.png", image, PUBLISHED_ETAG)
+    await example.expect("0.png", image, PUBLISHED_ETAG)
     if not any(member.alive for member in example.members):
         await example.bridge()
 
@@ -176,7 +142,7 @@ async def test_the_published_notification_is_taken_word_for_word(example: Exampl
     outcome = await example.outcome("0.png")
     (response,) = outcome.responses
     copied = await example.minio.get(f"digit-{response.digit}", "0.png")
-    assert ([], image.data) == (outcome.letters, copied)
+    assert ([], image) == (outcome.letters, copied)
     assert outcome.expected["0.png"].digit == response.digit
     assert [response.digit] == [digit for digit, objects in outcome.placed.items() if objects]
     await example.minio.notify("mnist", PRIMARY)
@@ -194,21 +160,3 @@ def copied(folder: Path) -> Path:
     assert 1 == told.count(group)
     file.write_text(told.replace(group, f"{group}      session_timeout_seconds: 2\n"))
     return file
-
-
-async def _replicated(minio: Minio, bucket: str, key: str, data: bytes, etag: str) -> None:
-    """Put *data* with an *etag* of its own, as replication from another MinIO does."""
-    url = minio.client.presigned_put_object(bucket_name=bucket, object_name=key)
-    headers = {
-        "X-Minio-Source-Replication-Request": "true",
-        "X-Minio-Source-Etag": etag,
-        "X-Minio-Source-Mtime": "2019-11-17T19:08:08Z",
-        "Content-Type": "image/png",
-    }
-
-    def put() -> None:
-        request = urllib.request.Request(url, data=data, method="PUT", headers=headers)
-        with urllib.request.urlopen(request, timeout=10.0):
-            pass
-
-    await asyncio.to_thread(put)

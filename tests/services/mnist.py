@@ -44,6 +44,40 @@ WINDOW = 8
 QUICK = {**QUICK_SOURCE, "max_in_flight": WINDOW}
 
 
+#: What MinIO told Kafka in 2019: word for word from the published example.
+PUBLISHED = b"""{
+   "EventType":"s3:ObjectCreated:Put",
+   "Key":"mnist/0.png",
+   "Records":[
+      {"eventVersion":"2.0",
+       "eventSource":"minio:s3",
+       "awsRegion":"",
+       "eventTime":"2019-11-17T19:08:08Z",
+       "eventName":"s3:ObjectCreated:Put",
+       "userIdentity":{"principalId":"minio"},
+       "requestParameters":{"sourceIPAddress":"127.0.0.1:37830"},
+       "responseElements":{"x-amz-request-id":"15D808BF706E0994",
+       "x-minio-origin-endpoint":"http://10.244.0.71:9000"},
+       "s3":{
+          "s3SchemaVersion":"1.0",
+          "configurationId":"Config",
+          "bucket":{
+               "name":"mnist",
+               "ownerIdentity":{"principalId":"minio"},
+               "arn":"arn:aws:s3:::mnist"},
+          "object":{"key":"0.png","size":324,"eTag":"ebed21f6f77b0a64673a3c96b0c623ba","contentType":"image/png","userMetadata":{"content-type":"image/png"},"versionId":"1","sequencer":"15D808BF706E0994"}},
+          "source":{"host":"","port":"","userAgent":""}}
+   ],
+   "level":"info",
+   "msg":"",
+   "time":"2019-11-17T19:08:08Z"
+}
+"""
+
+#: The etag of its object.
+PUBLISHED_ETAG = "ebed21f6f77b0a64673a3c96b0c623ba"
+
+
 @contextmanager
 def digits_server(*, output: Path) -> Iterator[str]:
     """Yield the URL of the example's model, a process that prints into *output*."""
@@ -71,6 +105,13 @@ async def named(model: str, data: bytes) -> int:
             return int(json.loads(response.read())["predictions"][0]["classes"])
 
     return await asyncio.to_thread(asked)
+
+
+def drawn(count: int, below: str = "") -> dict[str, bytes]:
+    """Return *count* images, data by key *below* that: sizes, modes and formats differ."""
+    from tests.fakes_mnist import make_images
+
+    return {f"{below}{image.name}": image.data for image in make_images.images(count)}
 
 
 class MnistWorld:
@@ -105,6 +146,12 @@ class MnistWorld:
         if expected:
             await self.expect(key, data, etag)
         return etag
+
+    async def put_all(self, images: Mapping[str, bytes]) -> None:
+        """Put *images*, data by key, in no order."""
+        async with asyncio.TaskGroup() as tasks:
+            for key, data in images.items():
+                tasks.create_task(self.put(key, data))
 
     async def expect(self, key: str, data: bytes, etag: str) -> None:
         """From now on *key* is to be found where the model says, with these bytes."""
@@ -233,6 +280,14 @@ class MnistWorld:
                 raise AssertionError(f"no bridge is running\n{self.tails()}")
             if time.monotonic() > until:
                 raise AssertionError(f"committed {found}, the end is {end}\n{self.tails()}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def published(self, *, seconds: float = SECONDS) -> None:
+        """Return when each image that is expected has a response."""
+        until = time.monotonic() + seconds
+        while missing := self.images.keys() - {each.key for each in await self.responses()}:
+            if time.monotonic() > until:
+                raise AssertionError(f"no response to {sorted(missing)[:5]}\n{self.tails()}")
             await asyncio.sleep(POLL_SECONDS)
 
     async def responses(self) -> list[Response]:
