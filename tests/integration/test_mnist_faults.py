@@ -163,6 +163,34 @@ async def test_what_is_gone_or_superseded_is_filtered_and_counted(
     assert [1, 1] == [now - then for now, then in zip(after, before, strict=True)]
 
 
+async def test_what_is_overwritten_or_deleted_before_it_is_copied_is_not_copied(
+    shared: tuple[MnistWorld, Line], minio: Minio
+) -> None:
+    """The copy is pinned to what the model saw: nothing else lands in the bucket of its digit."""
+    world, to_store = shared
+    old, new, deleted = drawn(3).values()
+    (member,) = world.members
+    before = [member.metric("bridge_filtered_total", reason) for reason in REASONS]
+
+    await world.put("seen/overwritten.png", old, expected=False)
+    await world.put("seen/deleted.png", deleted, expected=False)
+    to_store.hold(f"GET /{world.bucket}/seen/.* 206")
+    await world.give(*await world.tellings(2))
+    await to_store.wait_for_held(2)
+    await world.put("seen/overwritten.png", new)
+    await minio.delete(world.bucket, "seen/deleted.png")
+    await to_store.release()
+    await world.done()
+    await world.give(*await world.tellings(1))
+    await world.done()
+
+    outcome = await world.outcome("seen/")
+    after = [member.metric("bridge_filtered_total", reason) for reason in REASONS]
+    assert [] == outcome.failures
+    assert 1 == len(outcome.responses)
+    assert [1, 1] == [now - then for now, then in zip(after, before, strict=True)]
+
+
 async def test_doubled_notifications_place_once_and_are_published_under_one_id(
     shared: tuple[MnistWorld, Line],
 ) -> None:
