@@ -21,7 +21,6 @@ class Asked:
     method: str
     message: bytes
     metadata: Mapping[str, str]
-    authority: str
     context: Any
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,8 +96,8 @@ class FakeGrpcServer(grpc.GenericRpcHandler):
             return None
 
         async def handle(message: bytes, context: Any) -> bytes:
-            metadata = {key: value for key, value in details.invocation_metadata}
-            asked = Asked(details.method, message, metadata, "", context)
+            metadata = dict(details.invocation_metadata)
+            asked = Asked(details.method, message, metadata, context)
             self.calls.append(asked)
             self.arrived.set()
             try:

@@ -255,7 +255,7 @@ def _protocol(options: GrpcModelOptions) -> GrpcProtocol:
     Raise ConfigError where the options are not those of the protocol, or gRPC is not there.
     """
     for name in ("google.protobuf", "grpc"):
-        if find_spec(name) is None:
+        if not _is_installed(name):
             raise ConfigError(f"{name} is not installed: expected the extra inference-bridge[grpc]")
     asked, non_finite = options.asked(), options.non_finite
     if options.protocol == "oip":
@@ -269,3 +269,10 @@ def _protocol(options: GrpcModelOptions) -> GrpcProtocol:
     from bridge.protocols.seldon_grpc import SeldonGrpc
 
     return SeldonGrpc(asked, non_finite=non_finite)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # the package around it is not there either
+        return False

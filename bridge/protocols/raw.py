@@ -40,7 +40,7 @@ def to_raw(tensor: Tensor) -> bytes:
     return little(tensor.array).tobytes()
 
 
-def from_raw(data: bytes, datatype: str, shape: Sequence[int], where: str) -> Array:
+def from_raw(data: bytes | memoryview, datatype: str, shape: Sequence[int], where: str) -> Array:
     """Return the array of *shape* that *data* is, which it shares where it can.
 
     Raise DecodeError, beginning with *where*, for a datatype that is none, and for more or
@@ -108,7 +108,7 @@ def _booleans(array: Array, where: str) -> Array:
     return array
 
 
-def _texts(data: bytes, count: int, where: str) -> Array:
+def _texts(data: bytes | memoryview, count: int, where: str) -> Array:
     import numpy as np
 
     if count * 4 > len(data):  # before as many are made room for
@@ -122,7 +122,7 @@ def _texts(data: bytes, count: int, where: str) -> Array:
         at = start + int.from_bytes(data[at:start], "little")
         if start > len(data) or at > len(data):
             raise DecodeError(f"{where} ends within text {index} of {count}")
-        found[index] = data[start:at]
+        found[index] = bytes(data[start:at])
     if at != len(data):
         raise DecodeError(f"{where} has {len(data) - at} bytes after the last of {count} texts")
     return found

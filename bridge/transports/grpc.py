@@ -159,7 +159,8 @@ class ChannelTls:
             roots = _roots(options)
         except OSError as error:
             raise ConfigError(f"tls: {error.filename}: {error.strerror}") from error
-        return _grpc().ssl_channel_credentials(roots, key, chain)
+        credentials: grpc.ChannelCredentials = _grpc().ssl_channel_credentials(roots, key, chain)
+        return credentials
 
     def _marks(self) -> list[object]:
         options = self._options
