@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from bridge.core.errors import DecodeError, EventError, Unavailable
+from bridge.core.errors import DecodeError, EventError, Filtered, Unavailable
 from bridge.core.event import Event, Invalid
 from bridge.core.payload import Body
 from bridge.observe.complaints import Complaints
@@ -91,7 +91,7 @@ def tell_failures(
     async def deliver(event: Event, failure: Event, error: EventError) -> Outcome:
         try:
             settled = await by.deliver(event, failure)
-        except EventError as refused:
+        except (EventError, Filtered) as refused:
             raise Unavailable(
                 f"pipeline {pipeline}: the error event was refused ({refused}) "
                 f"for an event that failed with: {error}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from bridge.core.clock import Clock
-from bridge.core.errors import BridgeError, EventError, Unavailable
+from bridge.core.errors import BridgeError, EventError, Filtered, Unavailable
 from bridge.core.event import Event, Invalid, Letter
 from bridge.core.filters import Predicate
 from bridge.core.ports import Handler, Sink
@@ -113,7 +113,7 @@ def dead_letter(
                 await event.origin.delivery.turn()
             try:
                 await sink.send(letter(event, error, pipeline, clock.now_ns()))
-            except EventError as refused:
+            except (EventError, Filtered) as refused:
                 raise Unavailable(
                     f"pipeline {pipeline}: the dead letter refused an event ({refused}) "
                     f"that failed with: {error}"

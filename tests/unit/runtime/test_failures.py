@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge import Event, EventError, Origin, Rejected, TransformError, Unavailable
-from bridge.core.errors import DecodeError
+from bridge.core.errors import DecodeError, Filtered
 from bridge.core.event import Invalid
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Events
@@ -206,7 +206,7 @@ async def test_neither_an_outage_nor_a_bug_is_ever_told_by_an_event(outcome) -> 
     assert around.sent == []
 
 
-@pytest.mark.parametrize("failed", [Unavailable("down", retry_after_seconds=7), Rejected("no")])
+@pytest.mark.parametrize("failed", [Unavailable("down", retry_after_seconds=7), Rejected("no"), Filtered("no")])
 @pytest.mark.parametrize(
     "outcome", [Rejected("too few"), DeadLettered("rejected", Rejected("too few"))]
 )

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from structlog.testing import capture_logs
 
-from bridge import Event, EventError, Origin, Rejected, TransformError, Unavailable
+from bridge import Event, EventError, Filtered, Origin, Rejected, TransformError, Unavailable
 from bridge.core.event import Letter
 from bridge.observe.ledger import Events
 from bridge.runtime.failures import ErrorEvents
@@ -114,7 +114,7 @@ async def test_a_refused_event_goes_to_the_dead_letter_with_its_reason():
     assert (error, "iris", clock.now_ns()) == (letter.error, letter.pipeline, letter.refused_ns)
 
 
-@pytest.mark.parametrize("error", [Unavailable("down"), Rejected("too big")])
+@pytest.mark.parametrize("error", [Unavailable("down"), Rejected("too big"), Filtered("no")])
 async def test_a_dead_letter_that_cannot_be_sent_is_an_outage(error):
     """Never lost: whoever delivered the event delivers it again."""
     with pytest.raises(Unavailable):
