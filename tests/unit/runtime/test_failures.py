@@ -206,7 +206,9 @@ async def test_neither_an_outage_nor_a_bug_is_ever_told_by_an_event(outcome) -> 
     assert around.sent == []
 
 
-@pytest.mark.parametrize("failed", [Unavailable("down", retry_after_seconds=7), Rejected("no"), Filtered("no")])
+@pytest.mark.parametrize(
+    "failed", [Unavailable("down", retry_after_seconds=7), Rejected("no"), Filtered("no")]
+)
 @pytest.mark.parametrize(
     "outcome", [Rejected("too few"), DeadLettered("rejected", Rejected("too few"))]
 )
