@@ -2,7 +2,7 @@
 
 image ─▶ bucket mnist ═ MinIO's own notification ═▶ topic mnist ─▶ bridge run bridge.yaml ─▶
 bucket digit-N, topic mnist-classified, topic mnist-dead-letter. The MinIO is this file's own,
-with the names that the example has; everything is judged by what lies in it and in Kafka.
+with the buckets that the example has; everything is judged by what lies in it and in Kafka.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aiokafka.errors import TopicAlreadyExistsError
 
 from tests.services.fixtures import Services
 from tests.services.kafka import Kafka
@@ -35,16 +33,15 @@ PRIMARY = "arn:minio:sqs::PRIMARY:kafka"
 
 
 class Example(MnistWorld):
-    """The world with the names of the example's own file."""
+    """The world with the buckets of the example's own file."""
 
     minio: Minio
 
     def __init__(self, kafka: Kafka, minio: Minio, model: str, folder: Path) -> None:
         super().__init__(kafka, minio, model, folder, store=None)
-        self.bucket, self.group, self.digits = "mnist", "mnist-bridge", "digit-"
-        self.topic, self.out, self.dead = "mnist", "mnist-classified", "mnist-dead-letter"
-        self.told = minio.primary
-        self.file = copied(folder)
+        self.bucket, self.digits = "mnist", "digit-"
+        self.topic, self.told = minio.kafka_topic, minio.primary
+        self.file = copied(self)
 
     def environment(self, admin_port: int = 0) -> dict[str, str]:
         """Return what the file takes from the environment."""
@@ -81,12 +78,11 @@ async def example(
     kafka: Kafka, digits: str, services: Services, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Example]:
     """The example's topics, its MinIO, set up by its own file, and no bridge yet."""
-    for topic in ("mnist", "mnist-classified", "mnist-dead-letter"):
-        with suppress(TopicAlreadyExistsError):
-            await kafka.create_topic(topic)
-    started = component(output=services.output("mnist_minio"), kafka=kafka, own=True, topic="mnist")
+    started = component(output=services.output("mnist_minio"), kafka=kafka, own=True)
     with services.started("mnist_minio", started) as minio:
         found = Example(kafka, minio, digits, tmp_path_factory.mktemp("example"))
+        for topic in (found.out, found.dead):
+            await kafka.create_topic(topic)
         status, printed = await found.notify()
         assert 0 == status, printed
         yield found
@@ -148,15 +144,22 @@ async def test_the_published_notification_is_taken_word_for_word(example: Exampl
     await example.minio.notify("mnist", PRIMARY)
 
 
-def copied(folder: Path) -> Path:
-    """Return the example's file in a copy of its folder, word for word but for one line more.
+def copied(world: MnistWorld) -> Path:
+    """Return the example's file in a copy of its folder, with names of the test's own in Kafka.
 
-    Kafka waits 30 s, by default, before it gives the partitions of a killed member to another.
+    All else is word for word, but for the 30 s that Kafka waits by default before it gives the
+    partitions of a killed member to another.
     """
-    shutil.copytree(MNIST, folder / "mnist")
-    file = folder / "mnist" / "bridge.yaml"
+    shutil.copytree(MNIST, world.folder / "mnist")
+    file = world.folder / "mnist" / "bridge.yaml"
     told = file.read_text()
-    group = "      group_id: mnist-bridge\n"
-    assert 1 == told.count(group)
-    file.write_text(told.replace(group, f"{group}      session_timeout_seconds: 2\n"))
+    for published, own in {
+        "topics: [mnist]": f"topics: [{world.topic}]",
+        "topic: mnist-classified": f"topic: {world.out}",
+        "topic: mnist-dead-letter": f"topic: {world.dead}",
+        "group_id: mnist-bridge": f"group_id: {world.group}\n      session_timeout_seconds: 2",
+    }.items():
+        assert 1 == told.count(published)
+        told = told.replace(published, own)
+    file.write_text(told)
     return file

@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -265,12 +265,9 @@ class Minio(ObjectServer):
 
 
 @contextmanager
-def minio(
-    *, output: Path, kafka: Kafka, own: bool = False, topic: str | None = None
-) -> Iterator[Minio]:
+def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
     """Yield the MinIO of the environment (never if it must be our *own*), or one started here.
 
-    *topic* is that of `primary`, which must be there then; by default one is made.
     `BRIDGE_TEST_MINIO` is `http://access:secret@host:port`. One that is started here prints into
     *output*, has its data beside that, and posts to topics of *kafka*. Raise Missing where none
     can be had.
@@ -283,11 +280,8 @@ def minio(
     folder.mkdir(parents=True, exist_ok=True)
     (port,), access_key, secret_key = free_ports(1), "tests-access", uuid.uuid4().hex
     (primary,), (webhook,) = _kafka_targets("PRIMARY"), _webhook_targets("PRIMARY")
-    if topic is None:
-        with ThreadPoolExecutor(1) as thread:  # a loop of its own: there may be another here
-            thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
-    else:
-        primary = replace(primary, topic=topic)
+    with ThreadPoolExecutor(1) as thread:  # a loop of its own: there may be another here
+        thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
     kafka_targets = _kafka_targets(*_names("T", TARGETS))
     kept_kafka_targets = _kafka_targets(*_names("K", KEPT_TARGETS))
     webhook_targets = _webhook_targets(*_names("T", TARGETS))
