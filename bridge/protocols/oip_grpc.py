@@ -13,6 +13,7 @@ in kind; an answer may hold an empty `contents` beside raw ones, so these are lo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from bridge.core.tensors import DTYPES, Array, Tensor, Tensors
 from bridge.protocols.arrays import count_checked, shaped, unique
 from bridge.protocols.forms import form_called
 from bridge.protocols.nonfinite import loaded
+from bridge.protocols.oip import OUTPUTS, scalars
 from bridge.protocols.port import Asked, FormName, Metadata, NonFinite, Payload, Spec
 from bridge.protocols.proto import message, parsed
 from bridge.protocols.raw import counted, from_raw, to_raw
@@ -46,12 +48,13 @@ class OipGrpc:
 
     def call(self, request: Request, payload: Payload) -> bytes:
         """Return the ModelInferRequest of *payload*; its id is the payload's own, or the puid."""
-        wanted: Any = ()
+        own: Any = None
         if isinstance(payload, Tensors):
-            tensors, own = payload, None
+            tensors = payload
+            wanted: Any = [{"name": name} for name in payload.parameters.get(OUTPUTS) or ()]
         else:
             tensors, said = self._form.read_request(payload), loaded(payload)
-            wanted, own = said.get("outputs") or (), said.get("id")
+            wanted, own = said.get(OUTPUTS) or (), said.get("id")
         made = message("inference.ModelInferRequest")(
             model_name=self._name,
             model_version=self._version,
@@ -65,9 +68,9 @@ class OipGrpc:
             made.raw_input_contents.append(to_raw(tensor))
         for one in wanted:
             if isinstance(one, dict) and isinstance(one.get("name"), str):
-                _set_parameters(
-                    made.outputs.add(name=one["name"]).parameters, one.get("parameters")
-                )
+                told = made.outputs.add(name=one["name"])
+                if isinstance(one.get("parameters"), dict):
+                    _set_parameters(told.parameters, one["parameters"])
         serialized: bytes = made.SerializeToString()
         return serialized
 
@@ -166,22 +169,17 @@ def _typed(contents: Any, datatype: str, shape: tuple[int, ...], where: str) -> 
     return shaped(Tensor.of(where, np.array(values, dtype=dtype), datatype).array, shape, where)
 
 
-def _set_parameters(made: Any, said: Any) -> None:
-    """Fill the map *made*; raise Rejected for a value that a parameter cannot be."""
-    for name, value in (said or {}).items():
+def _set_parameters(made: Any, said: Mapping[str, Any]) -> None:
+    """Fill the map *made* with those of the parameters *said* that gRPC has a form for."""
+    for name, value in scalars(said).items():
         if isinstance(value, bool):
             made[name].bool_param = value
         elif isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
             made[name].int64_param = value
         elif isinstance(value, str):
             made[name].string_param = value
-        elif isinstance(value, float):
+        elif abs(value) <= sys.float_info.max or not isinstance(value, int):
             made[name].double_param = value
-        elif value is not None:
-            raise Rejected(
-                f"parameter {name!r} is {type(value).__name__}: "
-                "expected text, a boolean or a number, which is what gRPC has"
-            )
 
 
 def _parameters(said: Any) -> dict[str, Any]:

@@ -141,6 +141,11 @@ _FAILURE: Final = 1
 
 def _doubles(tensor: Tensor) -> list[float]:
     """Return *tensor*'s values as doubles; raise Rejected where one is none."""
+    if tensor.datatype in ("INT64", "UINT64"):
+        numbers: list[int] = tensor.array.reshape(-1).tolist()
+        if any(int(float(number)) != number for number in numbers):
+            raise Rejected(f"tensor {tensor.name!r} holds an integer that no double holds")
+        return list(map(float, numbers))
     array = widened(tensor.array) if tensor.datatype == "BF16" else tensor.array
     try:
         doubles: list[float] = Tensor.of(tensor.name, array, "FP64").array.reshape(-1).tolist()

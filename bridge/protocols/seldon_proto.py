@@ -209,7 +209,9 @@ def _fill_data(made: Any, said: Any, where: str) -> None:
 def _fill_tensor(made: Any, said: Any, where: str) -> None:
     _check_keys(said, ("shape", "values"), where)
     made.SetInParent()
-    shape, values = said.get("shape") or [], said.get("values") or []
+    shape, values = (
+        [] if said.get(member) is None else said[member] for member in ("shape", "values")
+    )
     if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 1 << 31 for n in shape):
         raise DecodeError(f"{where}.shape is no array of counts")
     if not isinstance(values, list):
