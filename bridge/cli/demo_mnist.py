@@ -119,17 +119,17 @@ def _start_bridge(
     environ: Mapping[str, str],
 ) -> None:
     """Have the store notify, or be listed, and the bridge listen."""
+    if not store.notifies:
+        with step(console, f"bucket {BUCKET}"):
+            store.client().make_bucket(bucket_name=BUCKET)
+    processes.start("bridge", ["run", str(file)], port=int(environ["ADMIN_PORT"]), environ=environ)
     if store.notifies:
         with step(console, f"bucket {BUCKET}, and its notifications:"):
             said = run_bridge(environ, "objects", "notify", str(file))
         printed(console, f"bridge objects notify examples/mnist/{file.name}", said)
-    else:
-        with step(console, f"bucket {BUCKET}"):
-            store.client().make_bucket(bucket_name=BUCKET)
     model = processes["model"]
     with step(console, f"model of digits, a stand-in for TensorFlow Serving, on port {model.port}"):
         model.wait_until_listening(STEP_SECONDS)
-    processes.start("bridge", ["run", str(file)], port=int(environ["ADMIN_PORT"]), environ=environ)
     bridge = processes["bridge"]
     reads = "in the group mnist-bridge" if store.notifies else f"listing {BUCKET}"
     with step(console, f"bridge {reads}", meanwhile="bridge: starting"):
