@@ -1,6 +1,6 @@
 """The MinIO that the tests and the demo start where there is no engine: built once, then found.
 
-    the cache ─▶ a `minio` command of this machine ─▶ `go install` at the pinned version
+    the cache ─▶ `go install` at the pinned version, if asked to ─▶ a `minio` of this machine
 
 MinIO gives its source away and no longer its binaries. Building takes three minutes and 150 MB.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bridge.cli.fetched import Missing, cached
 
-#: The release of 2026-02-12: what the tests know, and what the image of `IMAGE` is close to.
+#: The release of 2026-02-12, the one that the tests know.
 PACKAGE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 
 #: Longest that building may take: the first one fetches all there is to fetch, on a slow line.

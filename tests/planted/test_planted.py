@@ -23,6 +23,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PATCHES = sorted(HERE.glob("*.patch"))
 
+#: How the names of patches begin whose tests share a Kafka.
+WITH_KAFKA = ("kafka_", "mnist_")
+
 #: Longest run of one patch's tests: a bug may make one hang, and that is a failure of this test.
 SECONDS = 120
 
@@ -114,6 +117,11 @@ def test_the_bugs_that_were_promised_are_planted() -> None:
         "kafka_letter_swallowed",
         "kafka_outage_is_poison",
     } <= planted
+    assert {
+        "mnist_commit_before_copy",
+        "mnist_copy_unpinned",
+        "mnist_first_bucket",
+    } <= planted
 
 
 def test_without_a_bug_every_named_test_is_green(
@@ -129,7 +137,7 @@ def test_a_planted_bug_turns_its_tests_red(
 ) -> None:
     """Every test that the patch names fails with it."""
     tests = named(patch)
-    kafka = request.getfixturevalue("kafka") if patch.stem.startswith("kafka_") else None
+    kafka = request.getfixturevalue("kafka") if patch.stem.startswith(WITH_KAFKA) else None
     tree = copied(tmp_path)
     # A temporary folder may lie in a repository: git would then apply nothing, in silence.
     environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}

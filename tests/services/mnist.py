@@ -40,6 +40,9 @@ MNIST = _ROOT / "examples" / "mnist"
 #: What may be under way and not committed, in all.
 WINDOW = 8
 
+#: Nothing has come for so long: nothing will.
+STILL_SECONDS = 10.0
+
 #: How the Kafka source is told to be quick about it, and to keep to the window.
 QUICK = {**QUICK_SOURCE, "max_in_flight": WINDOW}
 
@@ -282,11 +285,16 @@ class MnistWorld:
                 raise AssertionError(f"committed {found}, the end is {end}\n{self.tails()}")
             await asyncio.sleep(POLL_SECONDS)
 
-    async def published(self, *, seconds: float = SECONDS) -> None:
-        """Return when each image that is expected has a response."""
-        until = time.monotonic() + seconds
-        while missing := self.images.keys() - {each.key for each in await self.responses()}:
-            if time.monotonic() > until:
+    async def published(self) -> None:
+        """Return when each image that is expected has a response.
+
+        Raise AssertionError where no further one has come for `STILL_SECONDS`.
+        """
+        missing, until = self.images.keys() - set(), time.monotonic() + STILL_SECONDS
+        while still := missing - {each.key for each in await self.responses()}:
+            if still != missing:
+                missing, until = still, time.monotonic() + STILL_SECONDS
+            elif time.monotonic() > until:
                 raise AssertionError(f"no response to {sorted(missing)[:5]}\n{self.tails()}")
             await asyncio.sleep(POLL_SECONDS)
 
