@@ -29,6 +29,7 @@ from bridge.core.ports import Request
 from bridge.models.agreement import disagreements
 from bridge.models.asking import AskingOptions
 from bridge.models.grpc_servers import GrpcServer, GrpcServers, GrpcServersOptions
+from bridge.models.replicas import Replicas
 from bridge.models.transcoding import Transcoding
 from bridge.protocols.port import Payload
 from bridge.protocols.verdicts import forwarded, worded
@@ -146,6 +147,11 @@ class GrpcModel:
             return self._protocol.read_metadata(message)
         except EventError as error:
             raise Rejected(f"{server.who} answered garbage to its metadata: {error}") from error
+
+    @property
+    def servers(self) -> Replicas[GrpcServer]:
+        """The servers that are known now."""
+        return self._servers.replicas
 
     @property
     def transcoding(self) -> Transcoding:
