@@ -25,6 +25,9 @@ TYPE_PREFIX = "com.amazonaws.s3."
 #: How many objects one notification may tell of.
 MAX_RECORDS = 1_000
 
+#: How much may stand beside several records, in bytes of JSON: each event gets all of it.
+MAX_BESIDE_BYTES = 16 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -83,6 +86,8 @@ def decode(body: bytes) -> list[tuple[dict[str, str], bytes]]:
         return []
     if not isinstance(records, list) or len(records) > MAX_RECORDS:
         raise DecodeError(f"member 'Records': expected a list of at most {MAX_RECORDS}")
+    if len(records) > 1:
+        _check_beside(notification)
     events = []
     for index, record in enumerate(records):
         where = f"Records[{index}]"
@@ -168,6 +173,17 @@ def _attributes(record: Mapping[str, Any], where: str) -> dict[str, str]:
         attributes["time"] = time
     check_attributes(attributes, lambda name: f"{where}: {name}")
     return attributes
+
+
+def _check_beside(notification: Mapping[str, Any]) -> None:
+    """Raise DecodeError where what is not Records is long: a thousand times it fills the memory."""
+    beside = {name: value for name, value in notification.items() if name != "Records"}
+    found = len(_dumped(beside, "beside Records"))
+    if found > MAX_BESIDE_BYTES:
+        raise DecodeError(
+            f"no notification of objects: beside 'Records': {found} bytes: expected at most "
+            f"{MAX_BESIDE_BYTES} bytes where there are several"
+        )
 
 
 def _one(notification: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:

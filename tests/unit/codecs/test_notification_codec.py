@@ -240,6 +240,26 @@ def test_several_objects_are_several_events() -> None:
     assert 2 == len({attributes["id"] for attributes, _ in events})
 
 
+def test_a_megabyte_with_a_thousand_records_is_not_kept_a_thousand_times() -> None:
+    """What stands beside Records goes into each event: a long one is refused, not multiplied."""
+    long = {**PUT, "beside": "x" * 900_000, "Records": PUT["Records"] * MAX_RECORDS}
+
+    with pytest.raises(DecodeError) as refused:
+        decode(orjson.dumps(long))
+
+    assert "beside 'Records': 900" in str(refused.value)
+    assert "expected at most 16384 bytes" in str(refused.value)
+
+
+def test_what_stands_beside_one_record_may_be_as_long_as_it_likes() -> None:
+    """Nothing is written again: the event is the very bytes that came."""
+    body = orjson.dumps({**PUT, "beside": "x" * 900_000})
+
+    ((_, data),) = decode(body)
+
+    assert data is body
+
+
 def test_objects_of_one_request_have_ids_of_their_own() -> None:
     """A deletion of many has one request id: their sequencers tell them apart."""
     records = [copy.deepcopy(DELETE["Records"][0]) for _ in range(2)]
