@@ -176,7 +176,7 @@ class GrpcServers:
         return [server.channel for server in gone]
 
     def _server(self, address: Target, target: Target) -> GrpcServer:
-        at = f"{target}" if address == target else f"{target} ({address.host})"
+        at = f"{target}" if address == target else f"{target} ({address})"
         return GrpcServer(
             address=address,
             target=target,
