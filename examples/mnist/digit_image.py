@@ -18,6 +18,10 @@ from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 #: What is read. Pillow knows others, of which some run a program to be read (EPS).
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 
+#: Scans of a JPEG, at most: each goes through all of its pixels, and is some 30 bytes at least.
+#: Progressive ones have about ten. libjpeg has no limit of its own.
+MAX_SCANS: Final = 100
+
 #: So many times the row's own width and height an image is worked on, at most.
 _WORKED_ON: Final = 64
 
@@ -26,6 +30,10 @@ _INK: Final = 32
 
 #: An image of which the ink takes less than this, in width and in height, has a margin to cut off.
 _MARGIN: Final = 0.8
+
+#: How a JPEG begins, and a scan in it: nothing else there looks so, as its bits are escaped.
+_JPEG: Final = b"\xff\xd8"
+_SCAN: Final = b"\xff\xda"
 
 #: Modes of which a grey value has 16 bits; Pillow's own conversion would cut them off at 255.
 _SIXTEEN_BITS: Final = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -44,7 +52,7 @@ def row(
     Those are the numbers of scikit-learn's digits, which are light on dark. *invert* says whether
     the image is dark on light; None looks at its edge. The image keeps its proportions, and a wide
     margin is cut off. Raise ValueError, saying why, for what is no image that can be read, and
-    before anything is unpacked for one of more than *max_pixels*.
+    before anything is unpacked for one of more than *max_pixels*, or more than MAX_SCANS scans.
     """
     ink = _ink(_grey(_opened(data, max_pixels), size), invert)
     squared = _without_margin(ink, size)
@@ -67,6 +75,9 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
         raise ValueError(f"{width} × {height} pixels, expected at most {max_pixels}")
+    scans = data.count(_SCAN) if data.startswith(_JPEG) else 0
+    if scans > MAX_SCANS:
+        raise ValueError(f"a JPEG of {scans} scans, expected at most {MAX_SCANS}")
     try:
         image.load()
         return ImageOps.exif_transpose(image)

@@ -241,6 +241,20 @@ def test_a_bomb_is_not_unpacked() -> None:
         row(saved(Image.new("L", (9, 9))), max_pixels=80)
 
 
+def test_a_small_jpeg_that_would_be_unpacked_for_an_hour_is_refused(two: Image.Image) -> None:
+    """The same scan again costs 33 bytes, and with 16 million pixels 20 ms of the one thread."""
+    once = saved(two.resize((64, 64)), "JPEG", progressive=True)
+    scan = once[once.rindex(b"\xff\xda") : -2]
+    scans = once.count(b"\xff\xda")
+
+    def repeated(times: int) -> bytes:
+        return once[:-2] + scan * (times - scans) + b"\xff\xd9"
+
+    assert [64, 64] == [len(row(once)), len(row(repeated(100)))]
+    with pytest.raises(ValueError, match=r"^a JPEG of 101 scans, expected at most 100$"):
+        row(repeated(101))
+
+
 def test_an_empty_page_is_a_row_of_nothing() -> None:
     """White, black or grey: no ink."""
     for shade in (0, 90, 255):
