@@ -24,7 +24,7 @@ from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.sources.cursor import BucketCursor, Cursor
 from bridge.sources.cursor_object import CursorObject, Lost, Store
-from bridge.sources.found import Found, of_listed
+from bridge.sources.found import Found, milliseconds, of_listed
 from bridge.sources.minio_options import MinioListingOptions, MinioSourceOptions
 from bridge.sources.sequence import Seen, Verdict
 from bridge.sources.under_way import UnderWay, Work
@@ -192,16 +192,17 @@ class BucketListing:
         self, bucket: str, one: _Bucket, listed: Listed, *, floor: int | None = None
     ) -> None:
         """Have *listed* worked on when there is room, if it is news; return when it is."""
+        ms = milliseconds(listed.modified, f"bucket '{bucket}': a listed object")
+        if floor is not None and ms < floor:
+            return
         found = of_listed(
             bucket,
             listed.ref.key,
             etag=listed.ref.etag,
             size=listed.size,
-            modified=listed.modified,
+            ms=ms,
             region=self._options.region,
         )
-        if floor is not None and found.state.ms < floor:
-            return
         while (work := self._news(one, found)) is None:
             if self._open + self._unwritten < self._options.max_in_flight:
                 work = self._under_way.begin(found)

@@ -11,15 +11,16 @@ in milliseconds. The version is not in it (a listing has none), nor is the way i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from bridge.codecs.listed import listed_notification, rfc3339_ms
-from bridge.codecs.notification import TYPE_PREFIX, decode
+from bridge.codecs.notification import MAX_RECORDS, TYPE_PREFIX, decode, object_of
 from bridge.core.attributes import check_attributes
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import Event, Invalid, Origin
@@ -68,20 +69,18 @@ def of_notification(body: bytes, region: str) -> list[Found]:
     try:
         told = decode(body)
     except DecodeError as error:
-        if not _is_notification(body):
+        records = _records(body)
+        if records is None:
             raise
-        return [_unreadable(body, error)]
+        if len(records) < 2:
+            return [_unreadable(body, error)]
+        alone = [orjson.dumps({"Records": [record]}) for record in records]
+        return [found for one in alone for found in of_notification(one, region)]
     return [_told(attributes, data, region) for attributes, data in told]
 
 
-def of_listed(
-    bucket: str, key: str, *, etag: str | None, size: int, modified: str, region: str
-) -> Found:
-    """Return the object at *key* as a listing tells of it; *modified* is RFC 3339.
-
-    Raise Rejected where *modified* is no time: a store that does not say when cannot be listed.
-    """
-    ms = milliseconds(modified, f"bucket '{bucket}': a listed object")
+def of_listed(bucket: str, key: str, *, etag: str | None, size: int, ms: int, region: str) -> Found:
+    """Return the object at *key* as a listing tells of it; *ms*: when it was made."""
     state = Seen(id=_identity(bucket, key, etag, ms), ms=ms)
     data = listed_notification(bucket, key, etag=etag, size=size, ms=ms, region=region)
     attributes = _attributes(bucket, key, state, region=region, kind=CREATED_TYPE)
@@ -95,7 +94,10 @@ def of_listed(
 
 
 def milliseconds(modified: str, where: str) -> int:
-    """Return the time *modified* (RFC 3339) in milliseconds since 1970, the rest cut off."""
+    """Return the time *modified* (RFC 3339) in milliseconds since 1970, the rest cut off.
+
+    Raise Rejected where it is none: a store that does not say when cannot be listed.
+    """
     try:
         moment = datetime.fromisoformat(modified)
         seconds = int(moment.replace(microsecond=0).timestamp())
@@ -112,25 +114,19 @@ def digest(*names: str) -> str:
 
 def _told(attributes: Mapping[str, str], data: bytes, region: str) -> Found:
     """Return what one record tells, whose own *attributes* and *data* the codec has made."""
-    record: dict[str, Any] = orjson.loads(data)["Records"][0]
-    item = record["s3"]["object"]
-    bucket, key = record["s3"]["bucket"]["name"], attributes["subject"]
-    name = attributes["type"].removeprefix(TYPE_PREFIX)
-    etag, sequencer = item.get("eTag"), item.get("sequencer")
-    etag = etag.strip('"') if isinstance(etag, str) else None
-    ns = _nanoseconds(sequencer)
+    told = object_of(data)
+    bucket, key, name = told.bucket, told.key, told.event_name
+    ns = _nanoseconds(told.sequencer)
     time = attributes.get("time")
-    if ns is not None:
-        ms = ns // 1_000_000
-    elif time is not None:
-        ms = milliseconds(time, "Records: eventTime")
-    else:
-        text = "member 'Records': no sequencer and no eventTime: expected when it happened"
-        return _unreadable(data, DecodeError(text))
+    try:
+        ms = milliseconds(time or "", "member 'Records'") if ns is None else ns // 1_000_000
+    except Rejected as error:
+        return _unreadable(data, DecodeError(f"{error}, or a sequencer"))
     if name in CREATED:
-        known, kind = _identity(bucket, key, etag, ms), CREATED_TYPE
+        known, kind = _identity(bucket, key, told.etag, ms), CREATED_TYPE
     else:
-        known, kind = digest(bucket, key, name, str(sequencer or time)), attributes["type"]
+        known = digest(bucket, key, name, told.sequencer or str(time))
+        kind = attributes["type"]
     state = Seen(id=known, ms=ms, ns=ns)
     made = _attributes(bucket, key, state, region=region, kind=kind, time=time)
     return Found(bucket, key, digest(bucket, key), name, state, made, data)
@@ -154,22 +150,21 @@ def _attributes(
     }
 
 
-def _nanoseconds(sequencer: object) -> int | None:
-    """Return the time that a sequencer is in hexadecimal, None where it is none."""
-    if not isinstance(sequencer, str) or not 0 < len(sequencer) <= _MAX_SEQUENCER:
+def _nanoseconds(sequencer: str | None) -> int | None:
+    """Return the time that MinIO's sequencer is; None where it is none, or another store's."""
+    if sequencer is None or _SEQUENCER.fullmatch(sequencer) is None:
         return None
-    try:
-        return int(sequencer, 16)
-    except ValueError:
-        return None
+    return int(sequencer, 16)
 
 
-def _is_notification(body: bytes) -> bool:
+def _records(body: bytes) -> list[object] | None:
+    """Return the records of a notification, None where *body* is none, or tells of too many."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return False
-    return isinstance(found, dict) and isinstance(found.get("Records"), list)
+        return None
+    records = found.get("Records") if isinstance(found, dict) else None
+    return records if isinstance(records, list) and len(records) <= MAX_RECORDS else None
 
 
 def _unreadable(data: bytes, error: DecodeError) -> Found:
@@ -188,4 +183,5 @@ def _stand_in(id: str) -> dict[str, str]:
     }
 
 
-_MAX_SEQUENCER = 32
+#: Nanoseconds since 1970 in hexadecimal; Amazon's are longer, and no time.
+_SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,16}")

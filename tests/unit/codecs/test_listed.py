@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from bridge.codecs.listed import listed_notification, rfc3339_ms
-from bridge.codecs.notification import decode, object_key
+from bridge.codecs.notification import Told, decode, object_of
 
 MS = 1_795_244_542_508
 
@@ -18,11 +18,17 @@ def test_it_is_read_back_by_the_codec_of_notifications(key: str) -> None:
 
     ((attributes, data),) = decode(body)
 
-    record = orjson.loads(data)["Records"][0]
-    assert key == attributes["subject"] == object_key(record)
+    assert key == attributes["subject"]
+    assert object_of(data) == Told(
+        bucket="mnist",
+        key=key,
+        etag="abc",
+        size=7,
+        event_name="ObjectCreated:Put",
+        sequencer=f"{MS * 1_000_000:X}",
+    )
     assert "com.amazonaws.s3.ObjectCreated:Put" == attributes["type"]
     assert "2026-11-21T07:02:22.508Z" == attributes["time"]
-    assert ("abc", 7) == (record["s3"]["object"]["eTag"], record["s3"]["object"]["size"])
 
 
 def test_it_says_that_it_was_found_and_not_told() -> None:

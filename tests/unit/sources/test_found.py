@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codecs.listed import rfc3339_ms
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import Invalid, Origin, check_attributes
 from bridge.sources.found import milliseconds, of_listed, of_notification
@@ -41,7 +40,7 @@ def test_told_and_listed_are_one_event(key: str, ns: int) -> None:
         key,
         etag="ac3ef48caa08fa3ed5e025da69edc645",
         size=7,
-        modified=rfc3339_ms(ns // 1_000_000),
+        ms=ns // 1_000_000,
         region="",
     )
 
@@ -102,6 +101,28 @@ def test_another_state_is_another_event(changed: dict[str, object]) -> None:
     assert one.state.id != other.state.id
 
 
+@pytest.mark.parametrize("sequencer", ["0055AED6DCD90281E5", "later", "-1", "1_0", "f" * 400])
+def test_a_sequencer_that_is_no_time_is_not_taken_for_one(sequencer: str) -> None:
+    """Amazon's are none: then the time of the event counts."""
+    one = record("a")
+    one["s3"]["object"]["sequencer"] = sequencer  # type: ignore[index]  # as it was made above
+
+    (found,) = of_notification(notification(one), "")
+
+    assert (1_795_244_542_508, None) == (found.state.ms, found.state.ns)
+
+
+@pytest.mark.parametrize("time", [None, "soon", "2026-12-31T23:59:60Z"])
+def test_without_any_time_it_is_for_the_dead_letter(time: str | None) -> None:
+    """Nothing could be said of what is newer; a leap second is none that can be counted."""
+    one = record("a", ns=None)
+    one["eventTime"] = time
+
+    (found,) = of_notification(notification(one), "")
+
+    assert "expected RFC 3339, or a sequencer" in str(found.error)
+
+
 def test_every_record_is_found() -> None:
     """Each with data of its own, as a notification of one."""
     found = of_notification(notification(record("a"), record("b"), record("c")), "")
@@ -115,6 +136,14 @@ def test_without_a_sequencer_the_time_of_the_event_counts() -> None:
     (found,) = of_notification(told("a", ns=None), "")
 
     assert (1_795_244_542_508, None) == (found.state.ms, found.state.ns)
+
+
+def test_a_record_that_is_unfit_takes_no_other_with_it() -> None:
+    """Only that one is for the dead letter."""
+    found = of_notification(notification(record("a"), record("b\x01"), record("c")), "")
+
+    assert [False, True, False] == [one.error is not None for one in found]
+    assert ["a", "c"] == [one.key for one in found if one.error is None]
 
 
 @pytest.mark.parametrize("body", [b'{"Event":"s3:TestEvent"}', b'{"Records":null}'])
@@ -134,7 +163,7 @@ def test_what_is_no_notification_is_refused(body: bytes) -> None:
 def test_a_key_that_no_attribute_carries_is_for_the_dead_letter(key: str) -> None:
     """Whoever sent it would send it again for ever; the listing would find it again for ever."""
     (by_notification,) = of_notification(told(key), "")
-    by_listing = of_listed("mnist", key, etag="x", size=1, modified=rfc3339_ms(1), region="")
+    by_listing = of_listed("mnist", key, etag="x", size=1, ms=1, region="")
 
     for found in (by_notification, by_listing):
         event = found.event(Origin())
@@ -151,7 +180,7 @@ def test_the_region_is_the_files_own() -> None:
 def test_a_listing_without_times_cannot_be_used() -> None:
     """Nothing could be said of what is new: the text says what was expected."""
     with pytest.raises(Rejected, match="expected RFC 3339"):
-        of_listed("mnist", "a", etag="x", size=1, modified="yesterday", region="")
+        milliseconds("yesterday", "here")
 
 
 @pytest.mark.parametrize(
