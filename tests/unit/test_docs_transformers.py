@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.core.errors import TransformError
+from bridge.core.errors import (
+    EventError,
+    Filtered,
+    Rejected,
+    TransformError,
+    Unavailable,
+)
 from bridge.core.payload import Body
 from bridge.transformers.user import TransformerOptions, UserTransformer
 from tests.fakes_usercode import context, nothing_loaded, write
@@ -47,6 +53,37 @@ async def run(steps: UserTransformer, before: Any, after: Any) -> tuple[Any, Any
         first = await steps.preprocess(Body.of(before), ctx)
         second = await steps.postprocess(Body.of(after), ctx)
     return first and first.json(), second and second.json()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        ('bridge.Filtered("0.png is gone", reason="gone")', Filtered),
+        ('bridge.Unavailable("the store is down")', Unavailable),
+        ("ConnectionError()", Unavailable),
+        ("TimeoutError()", Unavailable),
+        ('bridge.EventError("no image")', EventError),
+        ('bridge.Rejected("no image")', Rejected),
+        ("KeyError()", TransformError),
+    ],
+)
+async def test_what_a_method_may_raise_means_what_the_table_says(
+    tmp_path: Path, raised: str, expected: type[Exception]
+) -> None:
+    """Each row, and the exact class: what is filtered has its reason."""
+    write(
+        tmp_path,
+        "transformer.py",
+        f"import bridge\n\nclass T:\n    def preprocess(self, payload, ctx):\n        raise {raised}\n",
+    )
+    assert raised.partition("(")[0] in DOCUMENT.read_text() or expected is TransformError
+
+    async with UserTransformer(TransformerOptions(type="transformer:T"), folder=tmp_path) as steps:
+        with pytest.raises(expected) as caught:
+            await steps.preprocess(Body(b"{}"), context())
+
+    assert type(caught.value) is expected
+    assert getattr(caught.value, "reason", "") != "filtered"
 
 
 async def test_the_yaml_names_the_first_example(tmp_path: Path) -> None:
