@@ -8,10 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.cli.conftest import Ended
 
 MNIST = Path(__file__).parents[3] / "examples" / "mnist"
+
+#: What an image of the most pixels that are unpacked takes of the one thread for it.
+SECONDS_TO_UNPACK = 0.5
+
 Bridge = Callable[..., Ended]
 
 
@@ -29,6 +34,28 @@ def test_every_file_is_fit_to_run(
     assert (unknown.status, "MINIO_ACCESS_KEY" in unknown.err) == (2, True)
     assert (ended.status, "warning" in ended.out) == (0, False), ended.err
     assert "correct-horse" not in ended.out
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        MNIST / "bridge.yaml",
+        MNIST / "listing.yaml",
+        MNIST.parents[1] / "deploy" / "kafka" / "knative" / "config" / "bridge.yaml",
+    ],
+    ids=["bridge", "listing", "knative"],
+)
+def test_five_hundred_photographs_at_once_neither_fill_the_memory_nor_run_out_of_time(
+    file: Path,
+) -> None:
+    """As many are fetched as fit into 256 MiB, and are unpacked one by one within the deadline."""
+    pipeline = yaml.safe_load(file.read_text())["pipelines"]["mnist"]
+    largest = pipeline["transformer"]["options"]["store"]["max_object_bytes"]
+
+    waiting = pipeline["source"]["max_in_flight"]
+
+    assert waiting * largest <= 256 * 1024 * 1024
+    assert waiting * SECONDS_TO_UNPACK <= pipeline.get("deadline_seconds", 30) * 0.6
 
 
 def test_the_example_passes_its_own_tests(bridge: Bridge) -> None:
