@@ -195,6 +195,8 @@ class BucketListing:
         ms = milliseconds(listed.modified, f"bucket '{bucket}': a listed object")
         if floor is not None and ms < floor:
             return
+        if self._under_way.has_settled(bucket, listed.ref.key, listed.ref.etag, ms):
+            return
         found = of_listed(
             bucket,
             listed.ref.key,

@@ -81,7 +81,7 @@ def of_notification(body: bytes, region: str) -> list[Found]:
 
 def of_listed(bucket: str, key: str, *, etag: str | None, size: int, ms: int, region: str) -> Found:
     """Return the object at *key* as a listing tells of it; *ms*: when it was made."""
-    state = Seen(id=_identity(bucket, key, etag, ms), ms=ms)
+    state = Seen(id=identity(bucket, key, etag, ms), ms=ms)
     data = listed_notification(bucket, key, etag=etag, size=size, ms=ms, region=region)
     attributes = _attributes(bucket, key, state, region=region, kind=CREATED_TYPE)
     error = None
@@ -106,6 +106,11 @@ def milliseconds(modified: str, where: str) -> int:
     return seconds * 1000 + moment.microsecond // 1000
 
 
+def identity(bucket: str, key: str, etag: str | None, ms: int) -> str:
+    """Return the id of the event of new content."""
+    return digest(bucket, key, etag or "", str(ms))
+
+
 def digest(*names: str) -> str:
     """Return 32 characters that are always the same ones for the same *names*."""
     text = "\0".join(names).encode("utf-8", "surrogatepass")
@@ -123,17 +128,13 @@ def _told(attributes: Mapping[str, str], data: bytes, region: str) -> Found:
     except Rejected as error:
         return _unreadable(data, DecodeError(f"{error}, or a sequencer"))
     if name in CREATED:
-        known, kind = _identity(bucket, key, told.etag, ms), CREATED_TYPE
+        known, kind = identity(bucket, key, told.etag, ms), CREATED_TYPE
     else:
         known = digest(bucket, key, name, told.sequencer or str(time))
         kind = attributes["type"]
     state = Seen(id=known, ms=ms, ns=ns)
     made = _attributes(bucket, key, state, region=region, kind=kind, time=time)
     return Found(bucket, key, digest(bucket, key), name, state, made, data)
-
-
-def _identity(bucket: str, key: str, etag: str | None, ms: int) -> str:
-    return digest(bucket, key, etag or "", str(ms))
 
 
 def _attributes(

@@ -18,7 +18,7 @@ from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Reject
 from bridge.core.event import Invalid, Origin
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
-from bridge.sources.found import Found
+from bridge.sources.found import Found, digest, identity
 from bridge.sources.lanes import Lanes, Place
 from bridge.sources.minio_options import MinioSourceOptions
 from bridge.sources.sequence import Newest, Verdict
@@ -77,6 +77,11 @@ class UnderWay:
     def newest(self, bucket: str) -> Newest:
         """Return what is remembered of *bucket*."""
         return self._newest[bucket]
+
+    def has_settled(self, bucket: str, key: str, etag: str | None, ms: int) -> bool:
+        """Whether that very state of a listed object is settled: what a pass meets most often."""
+        known = self.newest(bucket).get(digest(bucket, key))
+        return known is not None and known.settled and known.id == identity(bucket, key, etag, ms)
 
     def judge(self, found: Found) -> Verdict:
         """Return what *found* is beside what is known of its object."""
