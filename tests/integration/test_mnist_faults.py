@@ -269,11 +269,15 @@ async def test_a_store_that_is_down_holds_up_and_loses_nothing(
         mnist_world(kafka, own_minio, digits, tmp_path, store=to_store.url, told=target) as world,
     ):
         await own_minio.notify(world.bucket, target)
-        await world.put_all(drawn(20))
+        images = drawn(20)
+        for key, data in images.items():  # in this order
+            await world.put(key, data)
         await world.give(*await world.tellings(20))
+        to_store.hold(f"GET /{world.bucket}/{list(images)[5]} 206")
         member = await world.member()
-        await kafka.read(world.out, at_least=3)
+        await to_store.wait_for_held()
         await own_minio.kill()
+        await to_store.release()
         # More attempts than there are in the window: the first ones are made again and again.
         await to_store.wait_for_refused(3 * WINDOW)
         between = len(await world.responses()), await world.letters()
@@ -299,14 +303,14 @@ async def test_a_slow_store_and_one_that_hangs_cost_time_and_nothing_else(
     ):
         world.store["timeout_seconds"] = 1
         await minio.notify(world.bucket, target)
-        await world.put_all(drawn(2 * WINDOW))
+        images = drawn(2 * WINDOW)
+        await world.put_all(images)
+        hanging = f"GET /{world.bucket}/{list(images)[3]}"
+        to_store.hold(f"{hanging} 206")
         to_store.delay_seconds = 0.1
         await world.member()
         await world.give(*await world.tellings(2 * WINDOW))
-        await kafka.read(world.out, at_least=WINDOW)
-        to_store.hold("GET ")
-        already = to_store.count("GET ")
-        await to_store.wait_for("GET ", already + 2 * WINDOW)
+        await to_store.wait_for(hanging, 3)
         between = await world.letters()
         await to_store.release()
         await world.done()
