@@ -74,7 +74,8 @@ async def test_what_a_method_may_raise_means_what_the_table_says(
     write(
         tmp_path,
         "transformer.py",
-        f"import bridge\n\nclass T:\n    def preprocess(self, payload, ctx):\n        raise {raised}\n",
+        "import bridge\n\n\nclass T:\n    def preprocess(self, payload, ctx):\n"
+        f"        raise {raised}\n",
     )
     assert raised.partition("(")[0] in DOCUMENT.read_text() or expected is TransformError
 
