@@ -133,6 +133,8 @@ def of_bytes(values: list[bytes], name: str) -> Tensor:
 def shaped(array: Array, shape: Sequence[int], where: str) -> Array:
     """Return *array* in *shape*, whose count of values it has; raise DecodeError if it cannot."""
     try:
+        if min(shape, default=0) < 0:
+            raise ValueError("a count is negative")  # which numpy takes for "the rest"
         return array.reshape(tuple(shape))
     except (ValueError, OverflowError) as error:  # more dimensions than this numpy has
         raise DecodeError(

@@ -81,5 +81,6 @@ def rewritten(body: Body, non_finite: NonFinite, who: str) -> Body:
 
 
 _TOKEN = re.compile(rb"NaN|Infinity")
-#: Strings are matched so that a token within one stays what it is; nothing is matched twice.
-_TEXT_OR_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?Infinity|NaN', re.DOTALL)
+#: A token, or a text, so that a token within one stays what it is. A text that does not end
+#: is matched to the end: looked at from each of its quotation marks it would take hours.
+_TEXT_OR_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|-?Infinity|NaN', re.DOTALL)

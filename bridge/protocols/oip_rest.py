@@ -9,8 +9,9 @@
     501         any: not implemented                        Unavailable
     other 4xx   any                                         Rejected
     500         {"error": …}, {"detail": …}                 Rejected: the model judged it
-    500         "Internal Server Error", as MLServer has
-                it where the model raises                   Rejected
+    500         "Internal Server Error", or a traceback as
+                text, as MLServer has it where the model
+                raises                                      Rejected
     others                                                  as `verdicts` has it
 
 Seen of Triton, MLServer and KServe: all three answer 500 to a shape that the model does not
@@ -44,6 +45,7 @@ from bridge.protocols.verdicts import (
 _OUTAGES: Final = frozenset({501})
 _UNKNOWN_MODEL: Final = b"Request for unknown model"
 _MODEL_RAISED: Final = b"Internal Server Error"
+_TRACEBACK: Final = b"Traceback (most recent call last):"
 
 
 class OipRest:
@@ -121,7 +123,9 @@ class OipRest:
 
     def _refusal(self, status: int, answer: Body, who: str) -> Exception:
         words = own_error(parsed(answer))
-        if words is None and answer.data.strip() == _MODEL_RAISED:
+        if words is None and (
+            answer.data.strip() == _MODEL_RAISED or answer.data.startswith(_TRACEBACK)
+        ):
             words = shown_body(answer)
         outages = _OUTAGES
         if status == 400 and _UNKNOWN_MODEL in answer.data:
