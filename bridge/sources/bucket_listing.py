@@ -316,11 +316,9 @@ class BucketListing:
                 return await ask()
             except Unavailable as error:
                 self._complaints.of("unavailable", error)
-                asked = error.retry_after_seconds or 0.0
-            await self._clock.sleep(
-                min(max(asked, self._under_way.jittered(pause)), self._options.hold_max_seconds)
-            )
-            pause = min(pause * 2, self._options.hold_max_seconds)
+                asked = error.retry_after_seconds
+            await self._under_way.holding.wait(pause, asked)
+            pause = self._under_way.holding.next(pause)
 
 
 class _Bucket:

@@ -23,18 +23,16 @@ import structlog
 from bridge.codecs.records import Decode, decoder
 from bridge.core.clock import Clock
 from bridge.core.errors import (
-    DeadlineExceeded,
     DecodeError,
-    EventError,
-    Rejected,
     Unavailable,
 )
-from bridge.core.event import Event, Invalid, Origin, Record
+from bridge.core.event import Invalid, Origin, Record
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries, PartitionFacts
 from bridge.sources.beginnings import begin, go_on
 from bridge.sources.commits import Commits
+from bridge.sources.holding import Holding
 from bridge.sources.kafka_options import KafkaSourceOptions
 from bridge.sources.lanes import Place
 from bridge.sources.partition import Assigned
@@ -73,7 +71,6 @@ class KafkaSource:
         self._name = name
         self._deliveries = deliveries
         self._clock = clock
-        self._chance = chance
         self._complaints = Complaints(clock, source=name)
         self._decode: Decode = decoder(options.decode, name=name, namespace=namespace)
         self._consumer: Consumer = consumer or KafkaConsumer(
@@ -86,7 +83,7 @@ class KafkaSource:
             isolation_level=options.isolation_level,
         )
         self._partitions: dict[Partition, Assigned] = {}
-        self._answered = 0
+        self._holding = Holding(options, clock=clock, chance=chance, complaints=self._complaints)
         self._stopping = False
         self._commits = Commits(
             self._consumer, self._complaints, interval_seconds=options.commit_interval_seconds
@@ -172,8 +169,8 @@ class KafkaSource:
                 await self._consumer.start(self)
             except Unavailable as error:
                 self._complaints.of("unavailable", error)
-                await self._clock.sleep(self._jittered(pause))
-                pause = min(pause * 2, self._options.hold_max_seconds)
+                await self._holding.wait(pause)
+                pause = self._holding.next(pause)
             else:
                 log.info(
                     "joining group",
@@ -220,8 +217,8 @@ class KafkaSource:
             except Unavailable as error:
                 self._complaints.of("unavailable", error)
                 self._read_again(partition)
-                await self._clock.sleep(self._jittered(pause))
-                pause = min(pause * 2, self._options.hold_max_seconds)
+                await self._holding.wait(pause)
+                pause = self._holding.next(pause)
             else:
                 pause = self._options.hold_initial_seconds
                 for record in records:
@@ -258,7 +255,10 @@ class KafkaSource:
         partition.take(record.offset, _size(record), len(events))
         for event, place in zip(events, places, strict=True):
             self._deliveries.taken()
-            task = self._loop.create_task(self._until_settled(partition, event, place))
+            work = self._holding.until_settled(
+                self._handle, event, place, partition, serial=self._options.serial
+            )
+            task = self._loop.create_task(work)
             partition.begin(place, task)  # its owner: nothing of it goes before it is idle
             task.add_done_callback(partial(self._ended, partition, record.offset, place))
 
@@ -277,46 +277,12 @@ class KafkaSource:
             self._deliveries.given_back()
             self._group.create_task(_raise(error))
             return
-        # What was filtered or refused says nothing of the model: it may hang for all the others.
-        self._answered += answered
+        self._holding.answered += answered
         self._deliveries.settled()
         place.leave()
         partition.settle(offset)
         if partition.wants_commit:
             self._commits.soon()
-
-    async def _until_settled(self, partition: Assigned, event: Event, place: Place) -> None:
-        """Have *event* handled until its outcome exists; an outage is waited for."""
-        options = self._options
-        pause, strikes = options.hold_initial_seconds, 0
-        while True:
-            place.attempts += 1
-            answered_before = self._answered
-            try:
-                if options.serial:
-                    await place.turn()
-                await self._handle(event)
-            except (Unavailable, EventError) as error:
-                failure = error
-            else:
-                return
-            if isinstance(failure, DeadlineExceeded) and self._answered > answered_before:
-                strikes += 1
-                # Where nothing is refused for good, it is asked about again until it is answered.
-                if strikes == options.max_attempts and options.on_dead_letter == "settle":
-                    text = f"{failure}, {strikes} times, while others were answered"
-                    event = Invalid.of_event(event, Rejected(text))
-                    continue
-            self._complaints.of(failure.reason, failure, id=event.id)
-            if partition.leaving:
-                partition.give_back(place)
-            partition.hold(place, str(failure))
-            asked = getattr(failure, "retry_after_seconds", None) or 0.0
-            await self._clock.sleep(
-                min(max(asked, self._jittered(pause)), options.hold_max_seconds)
-            )
-            partition.tried(place)
-            pause = min(pause * 2, options.hold_max_seconds)
 
     def _ours(self) -> list[Assigned]:
         return list(self._partitions.values())
@@ -335,9 +301,6 @@ class KafkaSource:
             )
             for at, partition in self._partitions.items()
         ]
-
-    def _jittered(self, seconds: float) -> float:
-        return seconds * (0.5 + self._chance.random() / 2)
 
 
 async def _raise(error: BaseException) -> None:

@@ -12,9 +12,10 @@ from pydantic import Field
 from bridge.codecs.records import Decoding
 from bridge.config.kafka import KafkaClientOptions
 from bridge.config.options import Bytes, Seconds
+from bridge.sources.holding import HoldingOptions
 
 
-class KafkaSourceOptions(KafkaClientOptions):
+class KafkaSourceOptions(KafkaClientOptions, HoldingOptions):
     """Events from Kafka, at least once and in order for each key."""
 
     topics: Annotated[list[str], Field(min_length=1)]
@@ -29,12 +30,6 @@ ordered by partition."""
     serial: bool = False
     """Whether an event waits until the one before it, in that order, is done: for a model \
 with a state."""
-    on_dead_letter: Literal["settle", "hold"] = "settle"
-    """What a refused event does: go to the dead letter, or stop its key until it is taken."""
-    hold_after_refusals: Annotated[int, Field(ge=0)] = 0
-    """How many refusals in a row hold the source: a model was rolled out badly; 0 for never."""
-    max_attempts: Annotated[int, Field(ge=1)] = 5
-    """Tries of an event that runs out of time while others are answered; then it is refused."""
     max_in_flight: Annotated[int, Field(ge=1)] = 512
     """Records taken and not committed at most, shared equally by the partitions: what a kill \
 delivers again."""
@@ -50,10 +45,6 @@ delivers again."""
     """What to do when the next record is not there any more: stop, or go on with a loss."""
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     """Whether records of aborted transactions are left out."""
-    hold_initial_seconds: Seconds = 0.1
-    """Pause before the second try of an event that met an outage; it doubles from try to try."""
-    hold_max_seconds: Seconds = 30.0
-    """Longest pause between two tries."""
     session_timeout_seconds: Seconds = 30.0
     """How long the group waits for a sign of life."""
     rebalance_timeout_seconds: Seconds = 60.0

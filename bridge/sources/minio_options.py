@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge.config.objects import ObjectStoreOptions
 from bridge.config.options import Options, Seconds
+from bridge.sources.holding import HoldingOptions
 from bridge.sources.listener import ListenerOptions
 
 #: What makes new content; of the others, `ObjectCreated:PutTagging` and its like make none.
@@ -67,7 +68,7 @@ with those to come."""
     """Longest wait until what is settled is in the cursor."""
 
 
-class MinioSourceOptions(Options):
+class MinioSourceOptions(HoldingOptions):
     """Objects of MinIO's buckets, or of any S3 store's, at least once and in order for each key."""
 
     buckets: Annotated[list[BucketName], Field(min_length=1)]
@@ -90,16 +91,6 @@ default is whatever makes new content."""
     max_keys: Annotated[int, Field(ge=16)] = 10_000
     """Objects of each bucket whose newest state is remembered; the oldest is forgotten first, \
 and may then be repeated."""
-    on_dead_letter: Literal["settle", "hold"] = "settle"
-    """What a refused event does: go to the dead letter, or stop its key until it is taken."""
-    hold_after_refusals: Annotated[int, Field(ge=0)] = 0
-    """How many refusals in a row hold the source: a model was rolled out badly; 0 for never."""
-    max_attempts: Annotated[int, Field(ge=1)] = 5
-    """Tries of an event that runs out of time while others are answered; then it is refused."""
-    hold_initial_seconds: Seconds = 0.1
-    """Pause before the second try of an event that met an outage; it doubles from try to try."""
-    hold_max_seconds: Seconds = 30.0
-    """Longest pause between two tries."""
 
     @property
     def host(self) -> str:

@@ -14,11 +14,12 @@ import random
 from functools import partial
 
 from bridge.core.clock import Clock
-from bridge.core.errors import BridgeError, DeadlineExceeded, EventError, Rejected, Unavailable
-from bridge.core.event import Invalid, Origin
+from bridge.core.errors import Unavailable
+from bridge.core.event import Origin
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.sources.found import Found, digest, identity
+from bridge.sources.holding import Holding
 from bridge.sources.lanes import Lanes, Place
 from bridge.sources.minio_options import MinioSourceOptions
 from bridge.sources.sequence import Newest, Verdict
@@ -58,16 +59,13 @@ class UnderWay:
         chance: random.Random,
         complaints: Complaints,
     ) -> None:
-        self._options = options
         self._clock = clock
-        self._chance = chance
-        self._complaints = complaints
+        self.holding = Holding(options, clock=clock, chance=chance, complaints=complaints)
         self._lanes = Lanes()
         self._works: dict[Place, Work] = {}
         self._by_place: dict[str, Work] = {}
         self._newest = {bucket: Newest(options.max_keys) for bucket in (*options.buckets, "")}
-        self._answered = 0
-        self._leaving = False
+        self.leaving = False
         self._idle = asyncio.Event()
         self._idle.set()
         self.handle: Handler | None = None
@@ -98,12 +96,13 @@ class UnderWay:
         Raise Unavailable before `handle` is there, and when the source is leaving.
         """
         handle = self.handle
-        if handle is None or self._leaving:
+        if handle is None or self.leaving:
             raise Unavailable("not ready yet" if handle is None else "stopping")
         place = self._lanes.enter(found.place, self._clock.now_ns())
         work = Work(found, place)
         loop = asyncio.get_running_loop()
-        work.task = loop.create_task(self._until_settled(work, handle))
+        event = found.event(Origin("minio", "", False, (), None, place))
+        work.task = loop.create_task(self.holding.until_settled(handle, event, place, self))
         self.newest(found.bucket).take(found.place, found.state)
         self._works[place] = work
         self._by_place[found.place] = work
@@ -115,14 +114,14 @@ class UnderWay:
 
     def leave(self) -> None:
         """Begin nothing more, and give back what only waits to be tried again."""
-        self._leaving = True
+        self.leaving = True
         for work in list(self._works.values()):
             if work.held is not None:
-                self._give_back(work)
+                self.give_back(work.place)
 
     def cancel(self) -> None:
         """Give back everything that is under way."""
-        self._leaving = True
+        self.leaving = True
         for work in list(self._works.values()):
             work.task.cancel()
 
@@ -132,35 +131,20 @@ class UnderWay:
 
     # One event
 
-    async def _until_settled(self, work: Work, handle: Handler) -> None:
-        """Have the event handled until its outcome exists; an outage is waited for."""
-        options, place = self._options, work.place
-        event = work.found.event(Origin("minio", "", False, (), None, place))
-        pause, strikes = options.hold_initial_seconds, 0
-        while True:
-            place.attempts += 1
-            answered_before = self._answered
-            failure: BridgeError
-            try:
-                await handle(event)
-            except (Unavailable, EventError) as error:
-                failure = error
-            else:
-                return
-            if isinstance(failure, DeadlineExceeded) and self._answered > answered_before:
-                strikes += 1
-                if strikes == options.max_attempts and options.on_dead_letter == "settle":
-                    text = f"{failure}, {strikes} times, while others were answered"
-                    event = Invalid.of_event(event, Rejected(text))
-                    continue
-            self._complaints.of(failure.reason, failure, id=event.id)
-            work.held = str(failure)
-            if self._leaving:
-                self._give_back(work)
-            asked = getattr(failure, "retry_after_seconds", None) or 0.0
-            await self._clock.sleep(min(max(asked, self.jittered(pause)), options.hold_max_seconds))
-            work.held = None
-            pause = min(pause * 2, options.hold_max_seconds)
+    def hold(self, place: Place, why: str) -> None:
+        """Note that the event at *place* waits to be tried again."""
+        self._works[place].held = why
+
+    def tried(self, place: Place) -> None:
+        """Note that it is tried again."""
+        self._works[place].held = None
+
+    def give_back(self, place: Place) -> None:
+        """Cancel the event at *place* and what is behind it: newer states of its object."""
+        for each in (place, *place.behind()):
+            work = self._works.get(each)
+            if work is not None:
+                work.task.cancel()
 
     def _ended(self, work: Work, task: asyncio.Task[None]) -> None:
         """Note what became of *work*, before anybody who waits for it is told."""
@@ -174,19 +158,8 @@ class UnderWay:
             self.newest(found.bucket).forget(found.place, found.state)
         else:
             found.state.settled = True
-            self._answered += answered
+            self.holding.answered += answered
             self.settled_total += 1
         place.leave()
         if not self._works:
             self._idle.set()
-
-    def _give_back(self, work: Work) -> None:
-        """Cancel *work* and what is behind it: newer states that cannot leave before it."""
-        for place in (work.place, *work.place.behind()):
-            behind = self._works.get(place)
-            if behind is not None:
-                behind.task.cancel()
-
-    def jittered(self, seconds: float) -> float:
-        """Return *seconds*, or up to half of it less, so that not all come back at once."""
-        return seconds * (0.5 + self._chance.random() / 2)

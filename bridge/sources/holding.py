@@ -1,0 +1,128 @@
+"""What a source does with an event that it delivers again itself: hold it, never skip it.
+
+    handler ─┬─ returned ────────────────────────────────────────────▶ settled
+             ├─ out of time, max_attempts times while others are not ─▶ refused, as bad events are
+             └─ an outage ─▶ held ─▶ a pause, longer each time ─▶ handler
+
+Whoever holds events gives them back when it leaves: cancelled, one is delivered again later.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from bridge.config.options import Options, Seconds
+from bridge.core.clock import Clock
+from bridge.core.errors import (
+    BridgeError,
+    DeadlineExceeded,
+    EventError,
+    Rejected,
+    Unavailable,
+)
+from bridge.core.event import Event, Invalid
+from bridge.core.ports import Handler
+from bridge.observe.complaints import Complaints
+from bridge.sources.lanes import Place
+
+
+class HoldingOptions(Options):
+    """How events are held, and when one of them is at fault."""
+
+    on_dead_letter: Literal["settle", "hold"] = "settle"
+    """What a refused event does: go to the dead letter, or stop its key until it is taken."""
+    hold_after_refusals: Annotated[int, Field(ge=0)] = 0
+    """How many refusals in a row hold the source: a model was rolled out badly; 0 for never."""
+    max_attempts: Annotated[int, Field(ge=1)] = 5
+    """Tries of an event that runs out of time while others are answered; then it is refused."""
+    hold_initial_seconds: Seconds = 0.1
+    """Pause before the second try of an event that met an outage; it doubles from try to try."""
+    hold_max_seconds: Seconds = 30.0
+    """Longest pause between two tries."""
+
+
+class Holder(Protocol):
+    """Who an event is held by. *leaving*: it begins nothing more, and gives back what waits."""
+
+    leaving: bool
+
+    def hold(self, place: Place, why: str) -> None:
+        """Note that the event at *place* waits to be tried again."""
+        ...
+
+    def tried(self, place: Place) -> None:
+        """Note that it is tried again."""
+        ...
+
+    def give_back(self, place: Place) -> None:
+        """Cancel the event at *place*, and those that cannot leave before it."""
+        ...
+
+
+class Holding:
+    """The patience of one source."""
+
+    def __init__(
+        self,
+        options: HoldingOptions,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        complaints: Complaints,
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._chance = chance
+        self._complaints = complaints
+        #: How many events a model has answered. What was filtered or refused says nothing of
+        #: the model: it may hang for all the others.
+        self.answered = 0
+
+    async def until_settled(
+        self, handle: Handler, event: Event, place: Place, holder: Holder, *, serial: bool = False
+    ) -> None:
+        """Return when *event* is settled; an outage is waited for.
+
+        *serial*: not before it is its turn. Raise what *handle* raises that is no error of
+        ours.
+        """
+        options = self._options
+        pause, strikes = options.hold_initial_seconds, 0
+        while True:
+            place.attempts += 1
+            answered_before = self.answered
+            failure: BridgeError
+            try:
+                if serial:
+                    await place.turn()
+                await handle(event)
+            except (Unavailable, EventError) as error:
+                failure = error
+            else:
+                return
+            if isinstance(failure, DeadlineExceeded) and self.answered > answered_before:
+                strikes += 1
+                # Where nothing is refused for good, it is asked about again until it is answered.
+                if strikes == options.max_attempts and options.on_dead_letter == "settle":
+                    text = f"{failure}, {strikes} times, while others were answered"
+                    event = Invalid.of_event(event, Rejected(text))
+                    continue
+            self._complaints.of(failure.reason, failure, id=event.id)
+            if holder.leaving:
+                holder.give_back(place)
+            holder.hold(place, str(failure))
+            await self.wait(pause, getattr(failure, "retry_after_seconds", None))
+            holder.tried(place)
+            pause = self.next(pause)
+
+    async def wait(self, pause: float, asked: float | None = None) -> None:
+        """Wait for *pause*, or for as long as was *asked* for if that is longer; within bounds."""
+        seconds = max(asked or 0.0, pause * (0.5 + self._chance.random() / 2))
+        await self._clock.sleep(min(seconds, self._options.hold_max_seconds))
+
+    def next(self, pause: float) -> float:
+        """Return the pause after *pause*."""
+        return min(pause * 2, self._options.hold_max_seconds)
