@@ -149,6 +149,11 @@ class GrpcModel:
             raise Rejected(f"{server.who} answered garbage to its metadata: {error}") from error
 
     @property
+    def protocol(self) -> GrpcProtocol:
+        """What the servers speak."""
+        return self._protocol
+
+    @property
     def servers(self) -> Replicas[GrpcServer]:
         """The servers that are known now."""
         return self._servers.replicas
@@ -231,6 +236,11 @@ class GrpcModel:
             refusal = self._protocol.judge(answer.code, answer.text, server.who)
             if isinstance(refusal, Unavailable):
                 raise refusal from answer
+            # Seldon's probe is the question for the metadata, which a model may not have; of
+            # the others' no status but OK says that a model is well: MLServer tells UNKNOWN of
+            # one that is not there.
+            if self._options.protocol != "seldon":
+                raise Unavailable(str(refusal)) from answer
             return
         try:
             well = self._protocol.is_well(answer)

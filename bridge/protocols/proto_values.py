@@ -56,9 +56,10 @@ def encode_list(said: Sequence[Any], where: str, depth: int = 0) -> bytes:
     """Return the bytes of the ListValue that *said* is; raise DecodeError as `encode_value`."""
     if depth >= MAX_NESTED:
         raise _too_deep(where)
-    array = _numbers(said)
-    if array is not None:
-        return encode_array(array)
+    if _may_be_many(said):
+        array = _numbers(said)
+        if array is not None:
+            return encode_array(array)
     entries = [encode_value(one, f"{where}[{index}]", depth + 1) for index, one in enumerate(said)]
     return b"".join([_framed(b"\x0a", entry) for entry in entries])
 
@@ -87,9 +88,20 @@ def encode_array(array: Array) -> bytes:
 
 def decode_array(said: Any) -> Array | None:
     """Return the array of doubles that the ListValue *said* is; None if it is none."""
-    if said.ByteSize() <= _FEW * _NUMBER_BYTES:
-        return _numbers(decode_list(said))
-    return _decode(said.SerializeToString())
+    if said.ByteSize() > _FEW * _NUMBER_BYTES:
+        return _decode(said.SerializeToString())
+    floats = _floats(said)
+    return None if floats is None else _numbers(floats)
+
+
+def decode_numbers(said: Any) -> Array | list[Any] | None:
+    """Return the doubles of the ListValue *said*: an array, or a nest of lists where few.
+
+    None where it holds anything else, or nothing.
+    """
+    if said.ByteSize() > _FEW * _NUMBER_BYTES:
+        return _decode(said.SerializeToString())
+    return _floats(said)
 
 
 def decode_value(said: Any) -> Any:
@@ -116,6 +128,29 @@ _NUMBER_BYTES: Final = len(_NUMBER) + 8
 #: Up to as many numbers Python is faster than numpy.
 _FEW: Final = 16
 _LONGEST_HEADER: Final = 2 * (1 + 5)
+
+
+def _may_be_many(said: Sequence[Any]) -> bool:
+    """Whether *said*, if it is rectangular, has so many values that numpy is worth its price."""
+    count = 1
+    while type(said) is list and said:
+        count *= len(said)
+        said = said[0]
+    return count > _FEW
+
+
+def _floats(said: Any) -> list[Any] | None:
+    """Return the few numbers of the ListValue *said* as floats; None if there are others."""
+    found: list[Any] = []
+    for one in said.values:
+        kind = one.WhichOneof("kind")
+        if kind == "number_value":
+            found.append(one.number_value)
+        elif kind == "list_value" and (inner := _floats(one.list_value)):
+            found.append(inner)
+        else:
+            return None
+    return found or None
 
 
 def _few(said: list[Any]) -> bytes:

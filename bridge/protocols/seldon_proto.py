@@ -27,6 +27,7 @@ from bridge.protocols.proto_values import (
     MAX_EXACT,
     decode_array,
     decode_list,
+    decode_numbers,
     decode_value,
     encode_list,
     encode_value,
@@ -239,14 +240,17 @@ def _check_exact(values: list[Any], where: str) -> None:
 def _data_json(said: Any, non_finite: NonFinite) -> dict[str, Any]:
     answer: dict[str, Any] = {"names": list(said.names)}
     form = said.WhichOneof("data_oneof")
-    array = array_of(said)
-    if form == "tensor" and array is not None:
+    if form == "tensor" and (array := array_of(said)) is not None:
         flat = written(Tensor("data.tensor", "FP64", array), non_finite, flat=True)
         answer["tensor"] = {"shape": list(array.shape), "values": flat}
-    elif form == "ndarray" and array is not None:
-        answer["ndarray"] = written(Tensor("data.ndarray", "FP64", array), non_finite)
     elif form == "ndarray":
-        answer["ndarray"] = _finite(decode_list(said.ndarray), non_finite)
+        numbers = decode_numbers(said.ndarray)
+        if numbers is None:
+            numbers = decode_list(said.ndarray)
+        if isinstance(numbers, list):
+            answer["ndarray"] = _finite(numbers, non_finite)
+        else:
+            answer["ndarray"] = written(Tensor("data.ndarray", "FP64", numbers), non_finite)
     elif form == "tftensor":
         from google.protobuf.json_format import MessageToDict
 

@@ -14,9 +14,12 @@ import pytest
 from bridge.core.errors import DeadlineExceeded, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Model, Request
+from bridge.models.grpc import GrpcModel, GrpcModelOptions
 from bridge.models.local import LocalModel, LocalModelOptions
 from bridge.models.rest import RestModel, RestModelOptions
 from tests.fakes_component import predicting, running, source
+from tests.fakes_grpc import FakeGrpcServer
+from tests.fakes_seldon_grpc import answering
 
 #: Echoes, unless the text says what to do instead.
 COMPONENT = """
@@ -34,7 +37,7 @@ class Echo:
 Entered = Callable[[], AbstractAsyncContextManager[Model]]
 
 
-@pytest.fixture(params=["local", "rest"])
+@pytest.fixture(params=["local", "rest", "grpc"])
 def entered(request: pytest.FixtureRequest, tmp_path: Path) -> Entered:
     """Return what enters a model of each kind; all of them answer alike."""
     (tmp_path / "echo_component.py").write_text(COMPONENT)
@@ -52,7 +55,13 @@ def entered(request: pytest.FixtureRequest, tmp_path: Path) -> Entered:
             async with RestModel(RestModelOptions(url=url)) as model:
                 yield model
 
-    kinds: dict[str, Entered] = {"local": local, "rest": rest}
+    @asynccontextmanager
+    async def grpc() -> AsyncIterator[Model]:
+        async with local() as served, FakeGrpcServer(answering(served)) as server:
+            async with GrpcModel(GrpcModelOptions(target=server.target)) as model:
+                yield model
+
+    kinds: dict[str, Entered] = {"local": local, "rest": rest, "grpc": grpc}
     return kinds[request.param]
 
 
@@ -90,7 +99,9 @@ async def test_answers_in_kind(entered: Entered, asked: bytes, answered: bytes) 
     async with entered() as model:
         answer = await model.predict(request(asked))
 
-    assert answer == Body(answered, "application/json")
+    # Over gRPC every number is a double, so 1 comes back as 1.0.
+    assert json.loads(answered) == answer.json()
+    assert "application/json" == answer.content_type
 
 
 async def test_a_verdict_is_rejected(entered: Entered) -> None:
