@@ -26,7 +26,8 @@ def arrays(
     values: st.SearchStrategy[bytes] = texts,
 ) -> st.SearchStrategy[Any]:
     """Return arrays of *datatype*, of *values* where it is BYTES."""
-    shapes = shapes or hnp.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=4)
+    if shapes is None:
+        shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=4)
     if datatype == "BYTES":
         return shapes.flatmap(
             lambda shape: st.lists(

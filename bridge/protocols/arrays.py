@@ -169,7 +169,7 @@ _TEXTS = frozenset((str, dict))
 def _datatype(flat: list[Any], kinds: set[type], where: str, *, b64: bool) -> str:
     if not kinds:
         return "FP64"
-    if list in kinds:
+    if list in kinds and len(kinds) > 1:
         raise DecodeError(f"{where} is not rectangular: it holds values beside arrays")
     if kinds == {bool}:
         return "BOOL"

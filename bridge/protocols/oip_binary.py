@@ -79,8 +79,9 @@ class _Blobs:
         if size is None:
             return None
         if type(size) is not int or not 0 <= size <= len(self._data) - self._at:
+            told = str(size)[:30] if isinstance(size, int | float | str) else "no number"
             raise DecodeError(
-                f"{where}: {oip.BINARY_SIZE} is {str(size)[:30]}: "
+                f"{where}: {oip.BINARY_SIZE} is {told}: "
                 f"expected {len(self._data) - self._at} at most, what is left of the body"
             )
         start, self._at = self._at, self._at + size

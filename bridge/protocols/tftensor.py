@@ -87,6 +87,8 @@ def _shape(said: Any, where: str) -> tuple[int, ...]:
         dimensions = []
     if not isinstance(dimensions, list) or not all(isinstance(one, dict) for one in dimensions):
         raise DecodeError(f"{where} is no object with dim, an array of objects")
+    if isinstance(said, dict) and _member(said, "unknownRank") is True:
+        raise DecodeError(f"{where} has no shape, only values: expected dim")
     # proto3's JSON leaves out what is 0.
     return tuple([_integer(one.get("size", 0), f"{where}.dim[].size") for one in dimensions])
 
