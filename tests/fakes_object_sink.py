@@ -48,6 +48,10 @@ class FakeObjectStore:
         if self.down:
             raise Unavailable("down")
 
+    async def check_bucket(self, bucket: str) -> None:
+        if bucket not in self.buckets:
+            raise BucketMissing(f"no bucket {bucket}", bucket=bucket)
+
     async def put(
         self,
         bucket: str,

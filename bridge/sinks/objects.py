@@ -31,7 +31,7 @@ from bridge.config.object_names import (
 from bridge.config.objects import ObjectStoreOptions
 from bridge.config.options import Options
 from bridge.core.clock import Clock
-from bridge.core.errors import ConfigError, Filtered, Rejected
+from bridge.core.errors import ConfigError, Filtered, Rejected, Unavailable
 from bridge.core.event import Event, Letter
 from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore
 from bridge.transports.objects.names import MAX_KEY_BYTES, object_path
@@ -110,6 +110,12 @@ class ObjectsSink:
         self._content = options.content
         self._copy = None if options.copy_ is None else _Copied(options.copy_)
         self._create_buckets = options.create_buckets
+        #: Buckets that are not made here, and what is expected of each.
+        self._needed: list[tuple[str, str]] = []
+        if options.copy_ is not None:
+            self._needed.append((options.copy_.bucket, "the bucket that is copied of"))
+        if self._bucket.constant is not None and not options.create_buckets:
+            self._needed.append((self._bucket.constant, "the bucket, or `create_buckets: true`"))
         self._store: ObjectStore = store or ObjectStore(options.store, clock=clock)
         #: Buckets that are being made just now: as many at most as there are events in flight.
         self._making: dict[str, asyncio.Event] = {}
@@ -124,8 +130,17 @@ class ObjectsSink:
         await self._store.__aexit__(*exc)
 
     async def ping(self) -> None:
-        """Return if the store answers; raise Unavailable if not."""
+        """Return if the store answers and has the buckets that it must have by now.
+
+        Raise Unavailable if not. Those are the one that is copied of, and the one written to
+        where it is the same for all events and is not made.
+        """
         await self._store.ping()
+        for bucket, expected in self._needed:
+            try:
+                await self._store.check_bucket(bucket)
+            except BucketMissing as error:
+                raise Unavailable(f"{error}: expected {expected}") from error
 
     async def send(self, event: Event) -> None:
         """Return when the store has *event*.

@@ -443,3 +443,21 @@ async def test_left_twice_and_asked_outside() -> None:
 
     with pytest.raises(RuntimeError, match="outside"):
         await store.get(REF)
+
+
+@pytest.mark.parametrize("status", [200, 403])
+async def test_who_may_not_ask_for_a_bucket_is_not_told_that_it_is_missing(status: int) -> None:
+    """An account that may only write is told 403, and writes all the same."""
+    answer = HttpResponse(200, (), b"") if status == 200 else error(403, "AccessDenied")
+    async with telling(lambda _: answer) as (store, told):
+        await store.check_bucket("mnist")
+
+    assert ["/mnist?location="] == [request.target for request in told.asked]
+
+
+@pytest.mark.parametrize("status_code", [(503, "SlowDown"), (403, "InvalidAccessKeyId")])
+async def test_a_bucket_cannot_be_missed_in_an_outage(status_code: tuple[int, str]) -> None:
+    """Nor where the store does not know us: both are for whoever mends them."""
+    async with telling(lambda _: error(*status_code)) as (store, _):
+        with pytest.raises(Unavailable, match=status_code[1]):
+            await store.check_bucket("mnist")

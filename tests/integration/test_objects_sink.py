@@ -115,6 +115,36 @@ async def test_buckets_are_made_when_many_events_need_them(server: ObjectServer)
     assert expected == found
 
 
+async def test_check_tells_of_a_bucket_that_is_not_there_before_events_are_refused_for_it(
+    server: ObjectServer,
+) -> None:
+    """`--connect` and `/readyz?verbose` name it: the sink's own, and the one that is copied of."""
+    bucket, absent = await server.bucket("sink"), fresh("absent")
+    copied = {"content": "copy", "copy": {"bucket": absent}}
+
+    async with sink(server, bucket=bucket) as good, sink(server, bucket=absent) as bad:
+        await good.ping()
+        with pytest.raises(Unavailable, match=f"{absent}.* NoSuchBucket.* or `create_buckets"):
+            await bad.ping()
+    async with sink(server, bucket=bucket, **copied) as made:
+        with pytest.raises(Unavailable, match=f"{absent}.* NoSuchBucket"):
+            await made.ping()
+
+
+async def test_a_bucket_that_is_made_when_it_is_needed_may_be_missing(server: ObjectServer) -> None:
+    """Nor is one missing whose name comes with the events."""
+    absent = fresh("absent")
+
+    async with (
+        sink(server, bucket=absent, create_buckets=True) as made,
+        sink(server, bucket=absent + "-{data.digit}") as named,
+    ):
+        await made.ping()
+        await named.ping()
+
+    assert [] == await server.buckets(absent)
+
+
 async def test_a_bucket_that_is_missing_is_refused(server: ObjectServer) -> None:
     """For good, with its name, and it is not made: the file does not allow that."""
     bucket = fresh("absent")

@@ -79,6 +79,13 @@ class ObjectStore:
             return  # S3 of Amazon leads strangers to its front page
         raise Unavailable(str(self.refused(answer, "/", "")))
 
+    async def check_bucket(self, bucket: str) -> None:
+        """Return if there is a *bucket*, or if we may not ask; raise BucketMissing if not."""
+        answer = await self.ask("GET", bucket_path(bucket), query="location=")
+        if answer.status == 200 or (answer.status == 403 and not refuses_us(answer)):
+            return
+        raise self.refused(answer, named(bucket), bucket)
+
     async def head(self, ref: ObjectRef) -> ObjectHead:
         """Return what is known of *ref* beside its bytes.
 
