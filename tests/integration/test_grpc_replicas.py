@@ -92,7 +92,7 @@ async def test_one_of_three_hangs_under_load(echoes: list[tuple[str, int]]) -> N
         before = asked.servers.members[0].calls
         third = await outcomes(asked, 60, at_once=6)
 
-        assert asked.servers.members[0].calls - before >= 5
+        assert asked.servers.members[0].calls > before
     hung = first.count("DeadlineExceeded")
     assert 1 <= hung <= 2  # its share of six calls at once, each for one deadline
     assert 300 - hung == first.count("answered")
