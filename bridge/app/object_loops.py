@@ -19,6 +19,8 @@ from bridge.config.notifications import NotificationOptions
 from bridge.config.object_names import FOR_BUCKETS, NameTemplate
 from bridge.config.pipeline import FileOptions, StepOptions
 from bridge.config.problems import KeyPath, dotted
+from bridge.core.errors import ConfigError
+from bridge.transports.http.client import BaseUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def _object_sinks(
 
 def _may_be(heard: _Heard, sink: Any) -> bool:
     """Whether an object of *sink* may be one of *heard*."""
-    if heard.url not in (None, sink.store.url):
+    if heard.url is not None and _origin(heard.url) != _origin(sink.store.url):
         return False
     if not NameTemplate(sink.bucket).can_be(heard.bucket, FOR_BUCKETS):
         return False
@@ -91,3 +93,12 @@ def _may_be(heard: _Heard, sink: Any) -> bool:
     begins = key.head.startswith(heard.prefix) or heard.prefix.startswith(key.head)
     ends = key.tail.endswith(heard.suffix) or heard.suffix.endswith(key.tail)
     return begins and ends
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Return whom *url* is of, however it is spelt; itself where it is none: others tell that."""
+    try:
+        base = BaseUrl(url)
+    except ConfigError:
+        return "", url
+    return base.scheme, f"{base.host}:{base.port}"

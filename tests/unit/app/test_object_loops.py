@@ -62,6 +62,26 @@ def test_a_sink_that_feeds_its_own_source_is_told(
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://store:9000", "http://store:9000/"),
+        ("http://store:9000", "http://STORE:9000"),
+        ("http://store", "http://store:80"),
+        ("https://store:443/", "https://store"),
+    ],
+)
+def test_a_store_whose_url_is_spelt_in_two_ways_is_one_store(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    """A slash at the end would hide the loop, in which each object makes the next for ever."""
+    found = warnings(
+        tmp_path, {**SINK, "store": {"url": one}}, told={**TOLD, "store": {"url": other}}
+    )
+
+    assert 1 == len(found)
+
+
+@pytest.mark.parametrize(
     ("sink", "told"),
     [
         ({"bucket": "digits"}, {}),
