@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.config.objects import ObjectStoreOptions
+from bridge.config.options import ServerTlsOptions
 from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http import HttpRequest, HttpResponse
+from bridge.transports.http.tls import server_context
 from bridge.transports.objects import ObjectRef, ObjectStore
 from bridge.transports.objects.store import MAX_EMPTY_PAGES
 from tests.fakes_http import FarEnd, far_end, serving
+from tests.fakes_tls import Authority, trusted
 from tests.services.process import free_port
 
 REF = ObjectRef(bucket="mnist", key="dir/0.png")
@@ -461,3 +465,31 @@ async def test_a_bucket_cannot_be_missed_in_an_outage(status_code: tuple[int, st
     async with telling(lambda _: error(*status_code)) as (store, _):
         with pytest.raises(Unavailable, match=status_code[1]):
             await store.check_bucket("mnist")
+
+
+async def test_a_store_behind_a_private_authority_that_wants_to_know_us(tmp_path: Path) -> None:
+    """It is believed for its authority alone, and asks for our certificate beside the signature."""
+    ours, theirs = Authority(), Authority()
+    known = {"ca_file": trusted(tmp_path / "ca.pem", theirs), **ours.issue(tmp_path, "client")}
+    served = {
+        **theirs.issue(tmp_path, "server"),
+        "client_ca_file": trusted(tmp_path / "clients.pem", ours),
+    }
+    told = Told(holding(b"\x89PNG"))
+    tls = server_context(ServerTlsOptions.model_validate(served))
+    async with serving(told.answer, tls=tls) as server:
+        url = f"https://localhost:{server.port}"
+        async with asking(url, tls=known) as store:
+            found = await store.get(REF)
+        for unfit in (
+            {},
+            {"ca_file": known["ca_file"]},
+            {**known, "ca_file": served["client_ca_file"]},
+        ):
+            async with asking(url, tls=unfit) as store:
+                with pytest.raises(Unavailable) as caught:
+                    await store.get(REF)
+                assert not any(secret in str(caught.value) for secret in SECRETS.values())
+
+    assert b"\x89PNG" == found.data
+    assert 1 == len(told.asked)
