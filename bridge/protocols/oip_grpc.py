@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.core.errors import ConfigError, DecodeError, Rejected, Unavailable
 from bridge.core.tensors import DTYPES, Array, Tensor, Tensors
 from bridge.protocols.arrays import count_checked, shaped, unique
+from bridge.protocols.choice import without
 from bridge.protocols.forms import form_called
 from bridge.protocols.nonfinite import loaded
 from bridge.protocols.oip import OUTPUTS, scalars
@@ -40,7 +41,8 @@ class OipGrpc:
     id_key: str | None = None
 
     def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
-        """Raise ConfigError where the model has no name."""
+        """Raise ConfigError where the model has no name, and for a label or a signature."""
+        without(asked, "the Open Inference Protocol", "label", "signature")
         if not asked.name:
             raise ConfigError("name: expected the model's name, which protocol oip asks with")
         self._name, self._version = asked.name, asked.version or ""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.core.errors import DecodeError, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.tensors import DTYPES, Tensor, Tensors
+from bridge.protocols.choice import without
 from bridge.protocols.forms import form_called
 from bridge.protocols.nonfinite import loaded
 from bridge.protocols.port import (
@@ -57,6 +58,8 @@ class SeldonGrpc:
     id_key: str | None = "seldon-puid"
 
     def __init__(self, asked: Asked, *, non_finite: NonFinite = "null") -> None:
+        """Raise ConfigError for a version: a server has one model and no words for which."""
+        without(asked, "Seldon", "version", "label", "signature")
         self._name = asked.name or ""
         self._non_finite: NonFinite = non_finite
         self._form = form_called("seldon", non_finite=non_finite)

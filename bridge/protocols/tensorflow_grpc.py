@@ -5,6 +5,7 @@
     INVALID_ARGUMENT: a wrong name, shape or datatype         Rejected
     FAILED_PRECONDITION: no such signature                    Rejected
     UNKNOWN: the model of pythie-serving raised               Rejected
+    UNKNOWN: "Unknown model", of pythie-serving as well       Unavailable
     NOT_FOUND: a model that is not loaded (yet)               Unavailable
     other                                                     as `bridge.protocols.statuses`
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 #: The signature that a server takes where none is asked for.
 DEFAULT_SIGNATURE = "serving_default"
+
+#: How pythie-serving, of which every error is UNKNOWN, tells that a model is not there.
+_UNKNOWN_MODEL = "Exception calling application: Unknown model: "
 
 
 class TensorflowGrpc:
@@ -84,7 +88,10 @@ class TensorflowGrpc:
 
     def judge(self, code: str, text: str, who: str) -> Rejected | Unavailable:
         """Return what a status means by the table above."""
-        return judged(code, text, who, self.method)
+        judgement = judged(code, text, who, self.method)
+        if code == "UNKNOWN" and text.startswith(_UNKNOWN_MODEL):
+            return Unavailable(str(judgement))
+        return judgement
 
     def probe(self) -> tuple[str, bytes]:
         """Return the question how the model's versions are; pythie-serving does not know it."""

@@ -294,6 +294,9 @@ async def test_ping_asks_for_the_model() -> None:
         ready["answer"] = status("NOT_FOUND", "no such model")
         with pytest.raises(Unavailable, match="NOT_FOUND"):
             await asked.ping()
+        ready["answer"] = status("UNKNOWN", "Unexpected ModelNotFound: Model nobody")  # MLServer's
+        with pytest.raises(Unavailable, match="UNKNOWN"):
+            await asked.ping()
         ready["answer"] = saying(b"\xff")
         with pytest.raises(Unavailable, match="answered garbage"):
             await asked.ping()
