@@ -92,9 +92,9 @@ class OipRest:
         if isinstance(payload, Body):
             body = with_member(payload, "id", request.id)
         elif not self._binary:
-            body = self._form.write_request(payload, id=request.id).data
+            body = self._form.write_request(payload, id=_id(request)).data
         else:
-            length, body = oip_binary.write_request(payload, request.id)
+            length, body = oip_binary.write_request(payload, _id(request))
             own = (
                 (b"content-type", oip_binary.CONTENT_TYPE),
                 (oip_binary.LENGTH_HEADER, b"%d" % length),
@@ -131,6 +131,13 @@ class OipRest:
         if status == 400 and _UNKNOWN_MODEL in answer.data:
             outages = _OUTAGES | {400}
         return refusal(status, answer, who=who, words=words, outages=outages)
+
+
+def _id(request: Request) -> str:
+    """Return the id of a request in this protocol, which its answer has to have, or the puid."""
+    said = parsed(request.payload)
+    own = said.get("id") if isinstance(said, dict) and "inputs" in said else None
+    return own if isinstance(own, str) and own else request.id
 
 
 _JSON = (b"content-type", b"application/json")

@@ -91,7 +91,8 @@ class SeldonRest:
     def call(self, request: Request, payload: Payload) -> tuple[Headers, bytes]:
         """Return *payload*, a Body as it came, under the event's own puid."""
         if not isinstance(payload, Body):
-            payload = self._form.write_request(payload, id=request.id)
+            # In kind, so that the answer is in kind as well and need not be rewritten.
+            payload = self._form.write_request(payload, id=request.id, like=request.payload)
         own = (
             (b"content-type", (payload.content_type or JSON).encode("utf-8", "replace")),
             (b"seldon-puid", request.id.encode()),

@@ -38,14 +38,16 @@ class SeldonForm:
         """Return the tensor of a message, called `input`; raise DecodeError if it has none."""
         return _read(body, UNNAMED_INPUT)
 
-    def write_request(self, tensors: Tensors, *, id: str) -> Body:
+    def write_request(self, tensors: Tensors, *, id: str, like: Body | None = None) -> Body:
         """Return the message that asks with the one tensor of *tensors*.
 
-        Numbers go as `tensor`, booleans and texts as `ndarray`, bytes that are no text as
-        `binData`. Raise Rejected where there are more tensors than one.
+        In the encoding of *like*, if that is a message; else numbers go as `tensor`, booleans
+        and texts as `ndarray`, bytes that are no text as `binData`. Raise Rejected where there
+        are more tensors than one.
         """
         tensor = _only(tensors)
-        said = self._said(tensor, None, _names(tensor))
+        encoding = None if like is None else _asked(like)[0]
+        said = self._said(tensor, encoding, _names(tensor))
         meta = tensors.parameters.get("meta")
         said["meta"] = {"puid": id, **(meta if isinstance(meta, dict) else {})}
         return Body(written.dumps(said), JSON)

@@ -19,6 +19,7 @@ from bridge.core.tensors import Tensor, Tensors
 from bridge.protocols import arrays, written
 from bridge.protocols.nonfinite import loaded
 from bridge.protocols.port import UNNAMED_INPUT, UNNAMED_OUTPUT, NonFinite
+from bridge.protocols.verdicts import parsed
 from bridge.protocols.written import Written
 
 #: The member that names one of a model's functions, and what `Tensors.parameters` calls it.
@@ -60,18 +61,24 @@ class TensorflowForm:
         return Body(self.asking(tensors), JSON)
 
     def asking(
-        self, tensors: Tensors, signature: str | None = None, *, tokens: bool = False
+        self,
+        tensors: Tensors,
+        signature: str | None = None,
+        *,
+        like: Body | None = None,
+        tokens: bool = False,
     ) -> bytes:
         """Return what `write_request` does, for the function *signature* if that is given.
 
-        *tokens*: whether the server takes NaN and infinity as bare tokens.
+        In rows where *like*, which is answered, asked with rows and *tensors* have them in
+        common. *tokens*: whether the server takes NaN and infinity as bare tokens.
         """
         non_finite: Written = "token" if tokens else self._non_finite
         asked: dict[str, Any] = {}
         signature = signature or tensors.parameters.get(SIGNATURE)
         if isinstance(signature, str):
             asked[SIGNATURE] = signature
-        if self._rows_only:
+        if self._rows_only or (like is not None and _has_rows(like) and _are_rows(tensors)):
             asked["instances"] = _rows(tensors, UNNAMED_INPUT, non_finite)
         else:
             asked["inputs"] = _columns(tensors, UNNAMED_INPUT, non_finite)
@@ -168,10 +175,21 @@ def _columns(tensors: Tensors, bare: str | None, non_finite: Written) -> Any:
     return {each.name: written.values(each, non_finite, b64=True) for each in tensors.tensors}
 
 
+def _has_rows(body: Body) -> bool:
+    """Whether *body* asks with rows."""
+    said = parsed(body)
+    return isinstance(said, dict) and said.get("instances") is not None
+
+
+def _are_rows(tensors: Tensors) -> bool:
+    """Whether *tensors* have as many rows each."""
+    shapes = [each.shape for each in tensors.tensors]
+    return () not in shapes and len({shape[0] for shape in shapes}) < 2
+
+
 def _rows(tensors: Tensors, bare: str | None, non_finite: Written) -> Any:
     """Return *tensors* row by row; raise Rejected where they have not the same rows."""
-    shapes = [each.shape for each in tensors.tensors]
-    if () in shapes or len({shape[0] for shape in shapes}) > 1:
+    if not _are_rows(tensors):
         found = ", ".join(f"{each.name!r} of {list(each.shape)}" for each in tensors.tensors)
         raise Rejected(
             f"tensors cannot be said row by row, each has rows of its own: {found[:400]}"

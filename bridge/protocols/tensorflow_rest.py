@@ -96,7 +96,9 @@ class TensorflowRest:
     def call(self, request: Request, payload: Payload) -> tuple[Headers, bytes]:
         """Return *payload*, a Body as it came but for the signature where it names none."""
         if not isinstance(payload, Body):
-            body = self._form.asking(payload, self._signature, tokens=True)
+            # In kind, so that the answer is in kind as well and need not be rewritten.
+            like = request.payload
+            body = self._form.asking(payload, self._signature, like=like, tokens=True)
         elif self._signature is None:
             body = payload.data
         else:

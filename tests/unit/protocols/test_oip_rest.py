@@ -64,6 +64,22 @@ def test_tensors_go_as_json() -> None:
     assert b'{"id":"p-1","inputs":[{"name":"x","shape":[1],"datatype":"INT64","data":[1]}]}' == body
 
 
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        (b'{"id":"mine","inputs":[]}', "mine"),
+        (b'{"id":"","inputs":[]}', "p-1"),
+        (b'{"id":"not of this protocol"}', "p-1"),
+        (b"", "p-1"),
+    ],
+)
+def test_tensors_go_under_the_id_of_the_request_that_came(came: bytes, expected: str) -> None:
+    """A given id must come back, though its tensors were mapped on the way."""
+    _, body = PROTOCOL.call(Request(Body(came), "p-1"), Tensors.of(x=[1]))
+
+    assert expected == orjson.loads(body)["id"]
+
+
 def test_tensors_go_as_binary_where_asked() -> None:
     """The header tells where the values begin; a forwarded one does not double it."""
     tensors = Tensors((Tensor("x", "BF16", np.array([0x3FC0], np.uint16)),))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.core.errors import BridgeError, Rejected, Unavailable
+from bridge.core.errors import BridgeError, ConfigError, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
-from bridge.protocols.port import Asked
+from bridge.core.tensors import Tensors
+from bridge.protocols.port import Asked, Spec
 from bridge.protocols.seldon_rest import SeldonRest, verdict
 
 WRAPPER = (
@@ -150,3 +151,53 @@ def test_an_answer_nested_deeper_than_python_prints_is_judged() -> None:
     assert isinstance(verdict(500, Body(body)), Unavailable)
     assert isinstance(verdict(422, Body(body)), Rejected)
     assert len(str(verdict(500, Body(body)))) < 768
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        (b'{"data":{"ndarray":[7]}}', b'{"data":{"names":[],"ndarray":[1.5]}'),
+        (b'{"data":{"tensor":{}}}', b'{"data":{"names":[],"tensor":{"shape":[1],"values":[1.5]}}'),
+        (b'{"inputs":[1]}', b'{"data":{"names":[],"tensor":{"shape":[1],"values":[1.5]}}'),
+    ],
+)
+def test_tensors_are_asked_in_the_encoding_that_came(came: bytes, expected: bytes) -> None:
+    """So that they are answered in it, though they were mapped on the way."""
+    _, body = SeldonRest(Asked()).call(Request(Body(came), "p-1"), Tensors.of(x=[1.5]))
+
+    assert body == expected + b',"meta":{"puid":"p-1"}}'
+
+
+def test_an_answer_of_the_wrapper_with_tokens_is_made_json() -> None:
+    """Python's own JSON has NaN; as an event's data it is what the policy says."""
+    data = b'{"data": {"ndarray": [1.10, NaN]}}'
+
+    assert SeldonRest(Asked()).judge(200, (), data, "m").data == data.replace(b"NaN", b"null")
+    with pytest.raises(Rejected, match=r"^m answered NaN or infinity"):
+        SeldonRest(Asked(), non_finite="refuse").judge(200, (), data, "m")
+
+
+@pytest.mark.parametrize(
+    "asked", [Asked(version="1"), Asked(label="stable"), Asked(signature="score")]
+)
+def test_a_choice_that_cannot_be_told_is_refused_at_start(asked: Asked) -> None:
+    """A server of Seldon's has one model."""
+    with pytest.raises(ConfigError, match="Seldon cannot be told which"):
+        SeldonRest(asked)
+
+
+def test_metadata_of_wrapper_and_executor_is_read() -> None:
+    """What a class says in the words of the Open Inference Protocol, or nothing of its tensors."""
+    protocol = SeldonRest(Asked(name="iris"))
+
+    told = protocol.read_metadata(
+        b'{"name":"m","versions":["1"],"platform":"p","inputs":[{"datatype":"FP32","shape":[4]}],'
+        b'"outputs":[{"messagetype":"tensor","schema":{"names":["a"],"shape":[1]}}]}'
+    )
+    graph = protocol.read_metadata(b'{"graphinputs":[{"name":"x","datatype":"BYTES"}]}')
+
+    assert ("m", ("1",), "p") == (told.name, told.versions, told.platform)
+    assert (Spec(name="input", datatype="FP32", shape=(4,)),) == told.inputs
+    assert (Spec(name="output"),) == told.outputs
+    assert ("iris", (Spec(name="x", datatype="BYTES"),)) == (graph.name, graph.inputs)
+    assert protocol.metadata_path() == "/api/v1.0/metadata"

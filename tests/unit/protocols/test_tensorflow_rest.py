@@ -84,6 +84,20 @@ def test_tensors_go_as_columns_with_bare_tokens() -> None:
 
 
 @pytest.mark.parametrize(
+    ("came", "tensors", "expected"),
+    [
+        (b'{"instances":[1]}', Tensors.of(x=[1], y=[2]), b'{"instances":[{"x":1,"y":2}]}'),
+        (b'{"instances":[1]}', Tensors.of(x=[1], y=[2, 3]), b'{"inputs":{"x":[1],"y":[2,3]}}'),
+        (b'{"inputs":[1]}', Tensors.of(x=[1]), b'{"inputs":{"x":[1]}}'),
+        (b'{"data":{"ndarray":[1]}}', Tensors.of(x=[1]), b'{"inputs":{"x":[1]}}'),
+    ],
+)
+def test_rows_are_asked_with_rows(came: bytes, tensors: Tensors, expected: bytes) -> None:
+    """So that they are answered with rows, though their tensors were mapped on the way."""
+    assert expected == PROTOCOL.call(Request(Body(came), "7"), tensors)[1]
+
+
+@pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
         (200, b"", Rejected),
