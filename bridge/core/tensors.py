@@ -195,9 +195,10 @@ def _fitting(array: Array, datatype: str, name: str) -> Array:
     if dtype.kind == "f":
         if array.dtype.kind == "f":
             kept = np.isfinite(array) == np.isfinite(cast)  # beyond the largest is no digit lost
+            fits = bool(kept.all())
         else:
-            kept = np.isfinite(cast)
-        if array.dtype.kind == "b" or not kept.all():
+            fits = array.dtype.kind != "b" and _same_numbers(array, cast)
+        if not fits:
             raise DecodeError(f"tensor {name!r}: a value does not fit {datatype}")
         return cast
     if (array.dtype.kind == "b") != (dtype.kind == "b"):
@@ -209,7 +210,20 @@ def _fitting(array: Array, datatype: str, name: str) -> Array:
     return cast
 
 
+def _same_numbers(integers: Array, floats: Array) -> bool:
+    """Whether every float is the integer it was made of: beyond 2^53 not every one can be."""
+    import numpy as np
+
+    if integers.dtype.itemsize * 8 <= np.finfo(floats.dtype).nmant + 1:
+        return True
+    limit = 2.0 ** (integers.dtype.itemsize * 8 - (integers.dtype.kind == "i"))
+    wide = floats.astype(np.float64)
+    with np.errstate(all="ignore"):  # what is beyond the limit is told so
+        back = wide.astype(integers.dtype)
+    return bool(((wide < limit) & (wide >= -limit) & (back == integers)).all())
+
+
 def _sort(array: Array) -> str:
-    return {"b": "booleans", "O": "mixed values", "U": "texts", "S": "bytes"}.get(
+    return {"b": "booleans", "O": "texts or mixed values", "U": "texts", "S": "bytes"}.get(
         array.dtype.kind, str(array.dtype)
     )
