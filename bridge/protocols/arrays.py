@@ -114,8 +114,12 @@ def is_shape(said: Any) -> TypeGuard[list[int]]:
 
 
 def has_booleans(body: Body) -> bool:
-    """Whether the JSON *body* has a boolean anywhere, or a text that looks like one."""
-    return b"true" in body.data or b"false" in body.data
+    """Whether the JSON *body* may have a boolean anywhere; False is certain.
+
+    Looked for by the letter that numbers and the members of our forms have least of, since a
+    search for a letter takes a hundredth of the time that one for a word does.
+    """
+    return _may_have(body.data, b"true", b"u") or _may_have(body.data, b"false", b"f")
 
 
 def of_bytes(values: list[bytes], name: str) -> Tensor:
@@ -159,6 +163,21 @@ def count_checked(count: int, where: str) -> None:
         raise DecodeError(f"{where} has {count} tensors: expected {MAX_TENSORS} at most")
 
 
+def _may_have(data: bytes, word: bytes, letter: bytes) -> bool:
+    """Whether *data* has *word*, which has *letter* once; or has too many of it to look at."""
+    before = word.index(letter)
+    at = data.find(letter)
+    for _ in range(_LOOKS):
+        if at < 0:
+            return False
+        if data.startswith(word, max(0, at - before)):
+            return True
+        at = data.find(letter, at + 1)
+    return True
+
+
+#: Letters of a body that are looked at before it is said to be a text.
+_LOOKS = 64
 _EXPECTED = ", ".join(name for name in DTYPES if name != "BF16")
 #: Numbers with a fraction, and how `struct` calls them.
 _FLOATS = {"FP64": "d", "FP32": "f", "FP16": "e"}

@@ -214,3 +214,23 @@ def test_a_shape_of_other_values_is_refused(shape: tuple[int, ...]) -> None:
     """The error has both."""
     with pytest.raises(DecodeError, match="data has 2 values: expected those of shape"):
         arrays.shaped(np.zeros(2), shape, "data")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["true", "false", "tru", "alse", "u", "f", "1", '"', " "]), max_size=30
+    ),
+    st.sampled_from([0, 1, 1000]),
+)
+def test_a_body_that_is_said_to_have_no_booleans_has_none(words: list[str], before: int) -> None:
+    """Wherever they stand, and whatever looks like one."""
+    data = ("ufx"[: before % 3] * before + "".join(words)).encode()
+
+    if b"true" in data or b"false" in data:
+        assert arrays.has_booleans(Body(data))
+
+
+@pytest.mark.parametrize("data", [b"", b'{"inputs":[[1.5,2e-7]]}', b'{"instances":[1]}', b"u" * 63])
+def test_a_body_of_numbers_has_no_booleans(data: bytes) -> None:
+    """Names with their letters are not taken for them."""
+    assert not arrays.has_booleans(Body(data))
