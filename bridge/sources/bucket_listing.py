@@ -27,6 +27,7 @@ from bridge.sources.cursor_object import CursorObject, Lost, Store
 from bridge.sources.found import Found, milliseconds, of_listed
 from bridge.sources.minio_options import MinioListingOptions, MinioSourceOptions
 from bridge.sources.sequence import Seen, Verdict
+from bridge.sources.store_clock import StoreClock
 from bridge.sources.under_way import UnderWay, Work
 from bridge.transports.objects.port import BucketMissing, Listed, Page
 
@@ -65,6 +66,7 @@ class BucketListing:
         self._deliveries = deliveries
         self._complaints = complaints
         self._clock = clock
+        self._store_clock = StoreClock(clock, self._overlap_ms, source=name)
         self._cursor = CursorObject(store, options, listing, owner=owner, clock=clock)
         self._writing = asyncio.Lock()
         self._claimed = False
@@ -121,7 +123,12 @@ class BucketListing:
     async def _begin_pass(self) -> int:
         """Write the cursor; return when that was, on the store's clock."""
         await self._commit()
-        return await self._cursor.store_ms()
+        bound = await self._cursor.store_ms()
+        self._store_clock.began(bound)
+        for bucket, one in self._buckets.items():
+            newest = self._under_way.newest(bucket)
+            self._store_clock.look_again(bucket, one.cursor, newest, bound)
+        return bound
 
     async def _take_up(self, bucket: str, one: _Bucket) -> None:
         """Take what was open when the last replica wrote the cursor, where it is still there."""

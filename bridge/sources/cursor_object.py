@@ -124,10 +124,12 @@ class CursorObject:
         cursor.owner, cursor.writes = said
         data = encoded(cursor, prefix=self._options.prefix, suffix=self._options.suffix)
         try:
-            await self._put(data)
-        except BucketMissing:
-            await self._store.create_bucket(self._at.bucket)
-            await self._put(data)
+            try:
+                await self._put(data)
+            except BucketMissing:  # not there yet, or not any more, and the cursor with it
+                await self._store.create_bucket(self._at.bucket)
+                self._etag = None
+                await self._put(data)
         except Filtered:  # another's, gone, or our own first try, which went through unanswered
             found = await self._read()
             if self._etag is not None and (found.owner, found.writes) == said:

@@ -89,6 +89,12 @@ class Newest:
             place: seen for place, seen in self._known.items() if seen.ms >= ms or not seen.settled
         }
 
+    def forget_after(self, ms: int) -> None:
+        """Forget what is settled and younger than *ms*, which is in the future by now."""
+        self._known = {
+            place: seen for place, seen in self._known.items() if seen.ms <= ms or not seen.settled
+        }
+
     def settled_since(self, ms: int | None) -> dict[str, Seen]:
         """Return what is settled and not older than *ms*, by place."""
         return {

@@ -606,3 +606,75 @@ async def test_the_cursor_stays_small_when_objects_are_old() -> None:
 
     assert {} == cursor(store)["buckets"]["mnist"]["done"]
     assert 200 == len(rig.handled.settled)
+
+
+@pytest.mark.parametrize("back_ms", [7_200_000, 1_000_000])
+async def test_what_is_put_after_the_stores_clock_was_set_back_is_found(back_ms: int) -> None:
+    """New keys and new content of old ones, though all of it is older than what is done."""
+    store, handled = filled("a", "b"), Handled()
+
+    with capture_logs() as logs:
+        async with listing(store, handled) as rig:
+            await rig.passed()
+            await rig.next_pass()
+            store.now_ms -= back_ms
+            store.drop("mnist", "b", b"other")
+            store.drop("mnist", "c")
+            await rig.next_pass()
+            store.drop("mnist", "d")
+            await rig.next_pass()
+            begun = len(handled.began)
+            await rig.next_pass()
+
+    assert {"a", "b", "c", "d"} == set(handled.settled)
+    assert 5 == len(handled.ids)
+    assert begun == len(handled.began)
+    assert max(handled.ids.values()) <= 2
+    assert any("clock went back" in line["event"] for line in logs)
+
+
+async def test_a_cursor_from_the_future_passes_nothing_over() -> None:
+    """The store was moved to a machine with a right clock while nobody listed."""
+    store, handled = filled("a"), Handled()
+    async with listing(store, handled) as rig:
+        await rig.passed()
+    store.now_ms -= 86_400_000
+    store.drop("mnist", "b")
+
+    async with listing(store, handled, seed=2) as rig:
+        await rig.passed()
+        store.drop("mnist", "c")
+        await rig.next_pass()
+
+    assert {"a", "b", "c"} == set(handled.settled)
+
+
+async def test_nodes_whose_clocks_disagree_repeat_nothing() -> None:
+    """That is what the overlap is for: a bound may be older than the last one."""
+    store, handled = filled("a", "b"), Handled()
+
+    with capture_logs() as logs:
+        async with listing(store, handled) as rig:
+            await rig.passed()
+            for _ in range(4):
+                store.now_ms -= 30_000
+                store.drop("mnist", f"c{store.now_ms}")
+                await rig.next_pass()
+
+    assert 6 == len(handled.settled)
+    assert {1} == set(handled.ids.values())
+    assert not [line for line in logs if "clock" in line["event"]]
+
+
+async def test_the_bucket_of_the_cursor_is_deleted_while_it_is_used() -> None:
+    """It is made again, and nothing is repeated: what is done is known here."""
+    store, handled = filled("a"), Handled()
+
+    async with listing(store, handled) as rig:
+        await rig.passed()
+        del store.buckets["state"]
+        store.drop("mnist", "b")
+        await rig.next_pass()
+
+    assert ["a", "b"] == handled.settled
+    assert cursor(store)["buckets"]["mnist"]["floor"] is not None
