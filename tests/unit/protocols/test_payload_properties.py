@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Any, get_args
 
@@ -167,3 +169,30 @@ def test_a_nasty_body_is_a_decode_error(name: FormName, what: str) -> None:
     assert len(str(raised.value)) < 768
     with suppress(Rejected):
         assert form.write_answer(Tensors.of(y=[1]), like=body, id="7").json()
+
+
+def test_bodies_that_are_passed_on_need_no_numpy() -> None:
+    """A bridge between events and a server of the same form is without its 30 MB."""
+    script = """
+import sys
+from bridge.core.payload import Body
+from bridge.core.ports import Request
+from bridge.protocols.kserve_rest import KserveRest
+from bridge.protocols.oip_rest import OipRest
+from bridge.protocols.port import Asked
+from bridge.protocols.seldon_rest import SeldonRest
+from bridge.protocols.tensorflow_rest import TensorflowRest
+
+said = b'{"outputs": [1, NaN], "predictions": []}'
+for made in (KserveRest, OipRest, TensorflowRest, SeldonRest):
+    protocol = made(Asked(name="m"), non_finite="text")
+    protocol.call(Request(Body(b"{}"), "7"), Body(b"{}"))
+    protocol.judge(200, (), said, "m")
+print(sorted({"numpy", "grpc", "google.protobuf"} & set(sys.modules)))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert "[]\n" == done.stdout
