@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -303,23 +304,39 @@ def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
             environment |= _target(to_port.arn, "WEBHOOK", settings, folder if queued else None)
     runs = Docker if has_docker() else Local
     server: Server = runs(port, folder, environment, output=output)
-    try:
-        server.start()
-        yield Minio(
-            f"http://127.0.0.1:{port}",
-            access_key,
-            secret_key,
-            server,
-            kafka,
-            primary,
-            webhook,
-            kafka_targets,
-            kept_kafka_targets,
-            webhook_targets,
-            kept_webhook_targets,
-        )
-    finally:
-        server.stop()
+    kept = [posted.port for posted in (webhook, *webhook_targets, *kept_webhook_targets)]
+    with _kept_free(kept):
+        try:
+            server.start()
+            yield Minio(
+                f"http://127.0.0.1:{port}",
+                access_key,
+                secret_key,
+                server,
+                kafka,
+                primary,
+                webhook,
+                kafka_targets,
+                kept_kafka_targets,
+                webhook_targets,
+                kept_webhook_targets,
+            )
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _kept_free(ports: Sequence[int]) -> Iterator[None]:
+    """Keep *ports* for the tests that they are handed to: whoever looks for a free one goes on.
+
+    Bound and not listening, so that a test's own listener, which may reuse an address, gets in.
+    """
+    with ExitStack() as held:
+        for port in ports:
+            keeper = held.enter_context(socket.socket())
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keeper.bind(("127.0.0.1", port))
+        yield
 
 
 def _elsewhere(address: str) -> Minio:
