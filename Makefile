@@ -13,10 +13,10 @@ SOAK ?=
 SEED ?=
 COUNT ?=
 
-.PHONY: help demo test test-all lint format bench soak shell docs protos clean
+.PHONY: help demo test test-all lint format bench soak shell docs docs-protocols protos clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/demo$(if $(filter kafka mnist,$(DEMO)),-$(DEMO)).stamp ## see an event go through a broker, the bridge and a model
 	@$(BIN)/bridge demo $(DEMO) $(if $(KEEP),--keep)
@@ -39,6 +39,9 @@ format: .venv/test.stamp ## format the code
 
 docs: .venv/test.stamp ## make the generated pages anew
 	@$(BIN)/bridge options --all > docs/options.md
+
+docs-protocols: .venv/test.stamp ## try every model server anew, for the tables of docs/protocols.md
+	@$(BIN)/python -m tests.protocol_table
 
 # The compiler's own environment is thrown away: what it needs is not what the bridge needs.
 protos: ## compile the messages of gRPC anew
