@@ -17,13 +17,14 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from bench import over_http, over_kafka
+from bench import over_http, over_kafka, over_models
 from bench.contenders import Cores
 from bench.summary import Workload, show
 
 _WORKLOADS: dict[str, Callable[[argparse.Namespace, Path, Cores, Console], Workload]] = {
     "http": over_http.measured,
     "kafka": over_kafka.measured,
+    "models": over_models.measured,
 }
 
 

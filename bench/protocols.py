@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any, Final
 
@@ -20,10 +21,15 @@ import orjson
 
 from bench.summary import Verdict
 from bridge.core.payload import Body
+from bridge.core.ports import Request
 from bridge.core.tensors import Tensor, Tensors
 from bridge.protocols import oip_binary
 from bridge.protocols.forms import form_called
-from bridge.protocols.port import FormName
+from bridge.protocols.oip_grpc import OipGrpc
+from bridge.protocols.port import Asked, FormName
+from bridge.protocols.proto import message
+from bridge.protocols.seldon_grpc import SeldonGrpc
+from bridge.protocols.tensorflow_grpc import TensorflowGrpc
 
 #: What is promised: a form costs at most so many times bare, or so many microseconds more.
 TIMES: Final = 1.25
@@ -97,6 +103,120 @@ def _contenders(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Work, Work]]
         lambda: (orjson.loads(body[:length]), np.frombuffer(body[length:], "f4").reshape(shape)),
         lambda: oip_binary.read_request(body, length),
     )
+    yield from _over_grpc(tensors, array)
+
+
+def _over_grpc(tensors: Tensors, array: Any) -> Iterator[tuple[str, str, Work, Work]]:
+    """Yield the messages of gRPC: bare, which is protobuf's own work on one that is there.
+
+    What has to be done whatever is promised: to put the values in and serialize, to parse and
+    make an array of them.
+    """
+    request = Request(payload=Body(b""), id="7")
+    asked = Asked(name="m")
+    for name, protocol, fields in (
+        ("oip grpc", OipGrpc(asked), _OIP),
+        ("tensorflow grpc", TensorflowGrpc(asked), _TENSORFLOW),
+        ("seldon grpc", SeldonGrpc(asked), _SELDON),
+    ):
+        said = protocol.call(request, tensors)
+        answer = fields.answer(array)
+        yield name, "written", fields.written(said, array), partial(protocol.call, request, tensors)
+        yield (
+            name,
+            "read",
+            fields.read(answer, array),
+            partial(protocol.answer, answer, tensors, ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """Where one protocol's messages have the values of their only tensor."""
+
+    asked: str
+    answered: str
+    put: Callable[[Any, Any], None]
+    take: Callable[[Any], Any]
+    make: Callable[[Any, Any], None]
+
+    def written(self, said: bytes, array: Any) -> Work:
+        """Return who puts the values into a message that says all else, and serializes it."""
+        ready = message(self.asked).FromString(said)
+
+        def bare() -> bytes:
+            made = message(self.asked)()
+            made.CopyFrom(ready)
+            self.put(made, array)
+            serialized: bytes = made.SerializeToString()
+            return serialized
+
+        return bare
+
+    def read(self, answer: bytes, array: Any) -> Work:
+        """Return who parses an answer and makes an array of its values."""
+        return lambda: self.take(message(self.answered).FromString(answer)).reshape(array.shape)
+
+    def answer(self, array: Any) -> bytes:
+        """Return an answer that holds *array*."""
+        made = message(self.answered)()
+        self.make(made, array)
+        serialized: bytes = made.SerializeToString()
+        return serialized
+
+
+def _put_raw(made: Any, array: Any) -> None:
+    made.raw_input_contents[0] = array.tobytes()
+
+
+def _put_content(made: Any, array: Any) -> None:
+    made.inputs["input"].tensor_content = array.tobytes()
+
+
+def _put_values(made: Any, array: Any) -> None:
+    made.data.tensor.ClearField("values")
+    made.data.tensor.values.extend(array.reshape(-1).tolist())
+
+
+def _make_raw(made: Any, array: Any) -> None:
+    made.model_name = "m"
+    made.outputs.add(name="output", datatype="FP32").shape.extend(array.shape)
+    made.raw_output_contents.append(array.tobytes())
+
+
+def _make_content(made: Any, array: Any) -> None:
+    told = made.outputs["output"]
+    told.dtype, told.tensor_content = 1, array.tobytes()
+    for size in array.shape:
+        told.tensor_shape.dim.add(size=size)
+
+
+def _make_values(made: Any, array: Any) -> None:
+    made.data.tensor.shape.extend(array.shape)
+    made.data.tensor.values.extend(array.reshape(-1).tolist())
+
+
+_OIP = _Fields(
+    "inference.ModelInferRequest",
+    "inference.ModelInferResponse",
+    _put_raw,
+    lambda made: np.frombuffer(made.raw_output_contents[0], "f4"),
+    _make_raw,
+)
+_TENSORFLOW = _Fields(
+    "tensorflow.serving.PredictRequest",
+    "tensorflow.serving.PredictResponse",
+    _put_content,
+    lambda made: np.frombuffer(made.outputs["output"].tensor_content, "f4"),
+    _make_content,
+)
+_SELDON = _Fields(
+    "seldon.protos.SeldonMessage",
+    "seldon.protos.SeldonMessage",
+    _put_values,
+    lambda made: np.array(made.data.tensor.values),
+    _make_values,
+)
 
 
 def _written(body: bytes, array: Any, write: Any, tensors: Tensors) -> tuple[Work, Work]:
