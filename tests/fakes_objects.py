@@ -95,6 +95,9 @@ class FakeStore:
         await self._answer()
         return self.buckets.setdefault(bucket, {}) == {}
 
+    async def check_bucket(self, bucket: str) -> None:
+        self._bucket(bucket)
+
     async def ping(self) -> None:
         await self._answer()
 

@@ -60,6 +60,10 @@ class Store(Protocol):
         """Return when there is such a bucket."""
         ...
 
+    async def check_bucket(self, bucket: str) -> None:
+        """Return if there is such a bucket; raise BucketMissing if not."""
+        ...
+
     async def ping(self) -> None:
         """Return if the store answers."""
         ...

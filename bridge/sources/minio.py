@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Self
 
 from bridge.core.clock import Clock
+from bridge.core.errors import Unavailable
 from bridge.core.ports import Component, Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries, Events
@@ -28,10 +29,13 @@ from bridge.sources.found import Found
 from bridge.sources.minio_options import MinioSourceOptions
 from bridge.sources.minio_webhook import MinioWebhook
 from bridge.sources.under_way import UnderWay
-from bridge.transports.objects import ObjectStore
+from bridge.transports.objects import BucketMissing, ObjectStore
 
 #: How long the last write of the cursor may take when the process is told to end at once.
 LAST_WRITE_SECONDS = 3.0
+
+#: The longest cursor that is read: 100 bytes for each of a million objects that are remembered.
+MAX_CURSOR_BYTES = 100 * 1024 * 1024
 
 
 class MinioSource:
@@ -58,6 +62,7 @@ class MinioSource:
         store: Store | None = None,
     ) -> None:
         """Raise ConfigError for an address, certificate or credential that cannot work."""
+        self._buckets = options.buckets
         self._events = events or Events()
         self._complaints = Complaints(clock, source=name)
         self._under_way = UnderWay(options, clock=clock, chance=chance, complaints=self._complaints)
@@ -79,9 +84,10 @@ class MinioSource:
             )
         if options.listing is not None:
             if store is None:
-                store = self._store = self._own_store = ObjectStore(
-                    options.listing.store, clock=clock
+                reached = options.listing.store.model_copy(
+                    update={"max_object_bytes": MAX_CURSOR_BYTES}  # it reads no other object
                 )
+                store = self._store = self._own_store = ObjectStore(reached, clock=clock)
             self._listing = BucketListing(
                 store,
                 options,
@@ -127,10 +133,15 @@ class MinioSource:
     async def ping(self) -> None:
         """Return if the store answers that is listed, and who knows MinIO's tokens.
 
-        Raise Unavailable if one of them does not.
+        Raise Unavailable if one of them does not, and if a bucket to be listed is missing.
         """
         if self._listing is not None and self._store is not None:
             await self._store.ping()
+            for bucket in self._buckets:
+                try:
+                    await self._store.check_bucket(bucket)
+                except BucketMissing as error:
+                    raise Unavailable(str(error)) from error
         if self._webhook is not None:
             await self._webhook.ping()
 

@@ -389,6 +389,37 @@ async def test_a_restart_goes_on_where_the_cursor_is(store: ObjectServer) -> Non
     assert (None, []) == (cursor["owner"], cursor["buckets"][bucket]["open"])
 
 
+async def test_a_cursor_longer_than_any_object_that_is_read_is_read_after_a_restart(
+    store: ObjectServer,
+) -> None:
+    """`max_object_bytes` is about images; the cursor remembers thousands of them, and is longer."""
+    bucket, handled = await store.bucket("listed"), Handled()
+    for number in range(20):
+        await store.put(bucket, f"{number}", b"x")
+    found = listing(store)
+    found["store"] = {**store.options, "max_object_bytes": 1000}
+
+    async with running(handled, buckets=[bucket], listing=found):
+        await handled.until(lambda: len(handled.keys) == 20)
+    assert 1000 < len(await store.get("cursors", found["cursor"]["key"]))
+    await store.put(bucket, "later", b"x")
+    async with running(handled, buckets=[bucket], listing=found):
+        await handled.until(lambda: len(handled.keys) == 21)
+
+    assert "later" == handled.keys[-1]
+
+
+async def test_check_tells_of_a_bucket_that_cannot_be_listed(store: ObjectServer) -> None:
+    """`--connect` and `/readyz?verbose` name it; until it is there no event comes of it."""
+    bucket = await store.bucket("listed")
+
+    async with Running({"buckets": [bucket], "listing": listing(store)}).source as good:
+        await good.ping()
+    async with Running({"buckets": [bucket, "absent"], "listing": listing(store)}).source as bad:
+        with pytest.raises(Unavailable, match=r"'absent'.* NoSuchBucket"):
+            await bad.ping()
+
+
 async def test_minio_told_and_listed_are_one_event(minio: Minio) -> None:
     """Puts, copies, multipart uploads, odd keys: same ids, sources, types, and each just once."""
     target, bucket = minio.webhook_target(), await minio.bucket("told")
