@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Sequence
-from math import prod
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bridge.core.errors import DecodeError
@@ -51,13 +51,13 @@ def from_raw(data: bytes | memoryview, datatype: str, shape: Sequence[int], wher
     count = counted(shape, where)
     if datatype == "BYTES":
         return _texts(data, count, where).reshape(tuple(shape))
-    dtype = dtype_of(datatype, where).newbyteorder("<")
+    dtype = _little_dtype(datatype) if datatype in DTYPES else dtype_of(datatype, where)
     if len(data) != count * dtype.itemsize:
         raise DecodeError(
             f"{where} has {len(data)} bytes: expected {count * dtype.itemsize}, "
             f"those of {datatype} in shape {list(shape)}"
         )
-    array = np.frombuffer(data, dtype=dtype)
+    array = np.frombuffer(data, dtype)
     if datatype == "BOOL":
         array = _booleans(array, where)
     return native(array).reshape(tuple(shape))
@@ -67,12 +67,15 @@ def counted(shape: Sequence[int], where: str) -> int:
     """Return how many values *shape* has; raise DecodeError where it is none of an array."""
     if len(shape) > MAX_DIMENSIONS:
         raise DecodeError(f"{where} has {len(shape)} dimensions: expected {MAX_DIMENSIONS} at most")
-    if any(count < 0 for count in shape):
-        raise DecodeError(f"{where} has shape {list(shape)}: expected counts")
-    # numpy counts the bytes of an empty array as if none of its dimensions were.
-    if prod([count or 1 for count in shape]) > MAX_VALUES:
+    values = bytes_counted = 1
+    for count in shape:
+        if count < 0:
+            raise DecodeError(f"{where} has shape {list(shape)}: expected counts")
+        values *= count
+        bytes_counted *= count or 1  # numpy counts an empty array as if no dimension were empty
+    if bytes_counted > MAX_VALUES:
         raise DecodeError(f"{where} has shape {list(shape)}: expected {MAX_VALUES} values at most")
-    return prod(shape)
+    return values
 
 
 def dtype_of(datatype: str, where: str) -> np.dtype[Any]:
@@ -94,9 +97,14 @@ def little(array: Array) -> Array:
 
 def native(array: Array) -> Array:
     """Return a little-endian *array* in the machine's byte order."""
-    if sys.byteorder == "little":
-        return array.view(array.dtype.newbyteorder("="))
+    if sys.byteorder == "little":  # numpy's own types have no other order here
+        return array if array.dtype.isnative else array.view(array.dtype.newbyteorder("="))
     return array.astype(array.dtype.newbyteorder("="))  # pragma: no cover  # no such machine here
+
+
+@cache
+def _little_dtype(datatype: str) -> np.dtype[Any]:
+    return dtype_of(datatype, "").newbyteorder("<")
 
 
 def _booleans(array: Array, where: str) -> Array:
