@@ -21,13 +21,16 @@ _HEADERS = 1
 
 
 class Door:
-    """A door to *target*, `host:port`; its own address is `target` too, `url` for HTTP."""
+    """A door to *target*, `host:port`; its own address is `target` too, `url` for HTTP.
+
+    *delay_seconds* is how long each piece of what passes stays here.
+    """
 
     def __init__(self, target: str) -> None:
         self.calls = 0
+        self.delay_seconds = 0.0
         self.target = ""
-        self._host, _, port = target.rpartition(":")
-        self._port = int(port)
+        self.lead(target)
         self._open = asyncio.Event()
         self._open.set()
         self._is_shut = False
@@ -38,6 +41,11 @@ class Door:
     def url(self) -> str:
         """Its address as a base URL."""
         return f"http://{self.target}"
+
+    def lead(self, target: str) -> None:
+        """Lead new connections to *target*, another server that takes this one's place."""
+        self._host, _, port = target.rpartition(":")
+        self._port = int(port)
 
     def hang(self) -> None:
         """Keep everything that comes, from either side, until `answer`."""
@@ -110,6 +118,8 @@ class Door:
         while chunk := await reader.read(_CHUNK):
             seen(chunk)
             await self._open.wait()
+            if self.delay_seconds:
+                await asyncio.sleep(self.delay_seconds)  # a slow server is slow
             writer.write(chunk)
             await writer.drain()
         raise ConnectionResetError("ended")
