@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from bridge.app.addresses import taken
+from bridge.app.cursors import cursors
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
 from bridge.app.object_loops import loops
@@ -166,6 +167,8 @@ def build(
     sources, far_ends, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
     warnings += loops(options, lines, document)
+    warnings += cursors(options, lines, document, problems)
+    problems.check()
     far_ends |= {
         (one.name, name): part for one in lines.values() for name, part in one.components.items()
     }

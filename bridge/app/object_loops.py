@@ -40,10 +40,34 @@ def loops(options: FileOptions, lines: Mapping[str, Line], document: Document) -
         "told: each object would make the next; expected another bucket, or a prefix or suffix "
         "that tells them apart"
         for name, line in lines.items()
-        for path, sink in _object_sinks(name, options, document)
+        for path, sink in object_sinks(name, options, document)
         for heard in _heard(line, options.notifications)
         if _may_be(heard, sink)
     ]
+
+
+def object_sinks(
+    name: str, options: FileOptions, document: Document
+) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield path and options of each sink of the pipeline *name* that writes objects."""
+    pipeline = options.pipelines[name]
+    path: KeyPath = ("pipelines", name)
+    places = [((*path, "sinks", index), one) for index, one in enumerate(pipeline.sinks)]
+    if pipeline.dead_letter is not None:
+        places.append(((*path, "dead_letter"), pipeline.dead_letter))
+    for place, section in places:
+        if section.get("type") == "objects":
+            chosen = choose(document, place, sinks.TYPES, "sinks", around=StepOptions)
+            yield place, chosen.options
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return whom *url* is of, however it is spelt; itself where it is none: others tell that."""
+    try:
+        base = BaseUrl(url)
+    except ConfigError:
+        return "", url
+    return base.scheme, f"{base.host}:{base.port}"
 
 
 def _heard(line: Line, notifications: Sequence[NotificationOptions]) -> Iterator[_Heard]:
@@ -66,24 +90,9 @@ def _heard(line: Line, notifications: Sequence[NotificationOptions]) -> Iterator
                 )
 
 
-def _object_sinks(
-    name: str, options: FileOptions, document: Document
-) -> Iterator[tuple[KeyPath, Any]]:
-    """Yield path and options of each sink of the pipeline *name* that writes objects."""
-    pipeline = options.pipelines[name]
-    path: KeyPath = ("pipelines", name)
-    places = [((*path, "sinks", index), one) for index, one in enumerate(pipeline.sinks)]
-    if pipeline.dead_letter is not None:
-        places.append(((*path, "dead_letter"), pipeline.dead_letter))
-    for place, section in places:
-        if section.get("type") == "objects":
-            chosen = choose(document, place, sinks.TYPES, "sinks", around=StepOptions)
-            yield place, chosen.options
-
-
 def _may_be(heard: _Heard, sink: Any) -> bool:
     """Whether an object of *sink* may be one of *heard*."""
-    if heard.url is not None and _origin(heard.url) != _origin(sink.store.url):
+    if heard.url is not None and origin(heard.url) != origin(sink.store.url):
         return False
     if not NameTemplate(sink.bucket).can_be(heard.bucket, FOR_BUCKETS):
         return False
@@ -93,12 +102,3 @@ def _may_be(heard: _Heard, sink: Any) -> bool:
     begins = key.head.startswith(heard.prefix) or heard.prefix.startswith(key.head)
     ends = key.tail.endswith(heard.suffix) or heard.suffix.endswith(key.tail)
     return begins and ends
-
-
-def _origin(url: str) -> tuple[str, str]:
-    """Return whom *url* is of, however it is spelt; itself where it is none: others tell that."""
-    try:
-        base = BaseUrl(url)
-    except ConfigError:
-        return "", url
-    return base.scheme, f"{base.host}:{base.port}"
