@@ -21,7 +21,7 @@ from bridge.core.payload import Body
 from bridge.core.tensors import DTYPES, Tensor
 from bridge.protocols.base64_texts import unwrapped
 from bridge.protocols.nonfinite import VALUES
-from bridge.protocols.raw import MAX_DIMENSIONS
+from bridge.protocols.raw import MAX_DIMENSIONS, check_empty
 
 if TYPE_CHECKING:
     from bridge.core.tensors import Array
@@ -136,6 +136,8 @@ def of_bytes(values: list[bytes], name: str) -> Tensor:
 
 def shaped(array: Array, shape: Sequence[int], where: str) -> Array:
     """Return *array* in *shape*, whose count of values it has; raise DecodeError if it cannot."""
+    if not array.size:
+        check_empty(shape, where)
     try:
         if min(shape, default=0) < 0:
             raise ValueError("a count is negative")  # which numpy takes for "the rest"

@@ -15,9 +15,11 @@ import struct
 import sys
 from collections.abc import Sequence
 from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from bridge.core.errors import DecodeError
+from bridge.core.event import shown
 from bridge.core.tensors import DTYPES, Array, Tensor
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ MAX_DIMENSIONS = 64
 
 #: Values that a shape may have, far beyond what any answer carries.
 MAX_VALUES = 1 << 40
+
+#: Empty arrays that one without values may be made of: JSON and Python hold each of them.
+MAX_EMPTY = 1 << 20
 
 
 def to_raw(tensor: Tensor) -> bytes:
@@ -75,7 +80,21 @@ def counted(shape: Sequence[int], where: str) -> int:
         bytes_counted *= count or 1  # numpy counts an empty array as if no dimension were empty
     if bytes_counted > MAX_VALUES:
         raise DecodeError(f"{where} has shape {list(shape)}: expected {MAX_VALUES} values at most")
+    if not values:
+        check_empty(shape, where)
     return values
+
+
+def check_empty(shape: Sequence[int], where: str) -> None:
+    """Raise DecodeError where *shape*, of no values, is made of more than MAX_EMPTY arrays.
+
+    A shape of [1000000000, 0] takes no bytes here, and gigabytes of `[]` where it is written.
+    """
+    if 0 in shape and prod(shape[: shape.index(0)]) > MAX_EMPTY:
+        raise DecodeError(
+            f"{where} has shape {shown(str(list(shape)))}: expected {MAX_EMPTY} arrays at most "
+            "that hold no value"
+        )
 
 
 def dtype_of(datatype: str, where: str) -> np.dtype[Any]:

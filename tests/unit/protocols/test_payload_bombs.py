@@ -1,0 +1,60 @@
+"""Payloads of a few bytes that would cost gigabytes, or hold the loop: refused before they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from bridge.core.errors import DecodeError
+from bridge.core.payload import Body
+from bridge.protocols.forms import form_called
+from bridge.protocols.proto import message
+from bridge.protocols.raw import MAX_EMPTY, from_raw
+from bridge.protocols.seldon_proto import array_of
+
+
+def oip(shape: list[int]) -> Body:
+    """Return a request of one tensor without values."""
+    tensor = {"name": "x", "shape": shape, "datatype": "FP32", "data": []}
+    return Body(orjson.dumps({"inputs": [tensor]}))
+
+
+def seldon(**data: Any) -> Body:
+    return Body(orjson.dumps({"data": data}))
+
+
+@pytest.mark.parametrize("shape", [[1 << 40, 0], [1000, 1000, 1000, 0], [MAX_EMPTY + 1, 0, 3]])
+def test_ninety_bytes_of_an_empty_tensor_stopped_the_process(shape: list[int]) -> None:
+    """Each `[]` of a shape without values would be written where the model asks for rows."""
+    dimensions = [{"size": str(count)} for count in shape]
+
+    for body, form in (
+        (oip(shape), "oip"),
+        (seldon(tensor={"shape": shape, "values": []}), "seldon"),
+        (seldon(tftensor={"dtype": "DT_FLOAT", "tensorShape": {"dim": dimensions}}), "seldon"),
+    ):
+        with pytest.raises(DecodeError, match="arrays at most that hold no value"):
+            form_called(form).read_request(body)  # type: ignore[arg-type]  # one of the names
+
+
+def test_an_empty_tensor_of_a_servers_message_is_as_bounded() -> None:
+    """What a model answers over gRPC is written as JSON as well."""
+    said = message("seldon.protos.SeldonMessage")()
+    said.data.tensor.shape.extend([1 << 30, 0])
+
+    with pytest.raises(DecodeError, match="arrays at most that hold no value"):
+        array_of(said.data)
+    with pytest.raises(DecodeError, match="arrays at most that hold no value"):
+        from_raw(b"", "FP32", [1 << 30, 0], "output 'y'")
+
+
+@pytest.mark.parametrize("shape", [[0], [0, 1024, 1024, 3], [100, 0], [MAX_EMPTY, 0]])
+def test_a_batch_of_nothing_is_fine(shape: list[int]) -> None:
+    """A tensor may be empty: no rows, or rows of nothing."""
+    (tensor,) = form_called("oip").read_request(oip(shape)).tensors
+
+    assert tuple(shape) == tensor.shape
+    assert np.float32 == tensor.array.dtype
