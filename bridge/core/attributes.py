@@ -116,10 +116,19 @@ def is_timestamp(value: str) -> bool:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Return *value* quoted, escaped and cut, fit for an error or a log line."""
+    """Return *value* quoted, escaped and cut, fit for an error or a log line.
+
+    It has *limit* characters of the value at most, and three times as many escaped ones: what
+    is unprintable would else be ten times as long.
+    """
     text = value if isinstance(value, str) else str(value)
-    quoted = ascii(text[:limit]) if isinstance(value, str) else ascii(text[:limit])[1:-1]
-    return f"{quoted}…" if len(text) > limit else quoted
+    kept = text[:limit]
+    escaped = ascii(kept)
+    while len(escaped) > 3 * limit + 2:
+        kept = kept[: len(kept) * 3 * limit // len(escaped)]
+        escaped = ascii(kept)
+    quoted = escaped if isinstance(value, str) else escaped[1:-1]
+    return f"{quoted}…" if len(text) > len(kept) else quoted
 
 
 #: Attributes with a rule that differs from version to version.

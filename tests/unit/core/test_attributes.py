@@ -135,3 +135,20 @@ def test_shown_is_short_ascii_on_one_line(text: str) -> None:
     assert found.removesuffix("…").isascii()
     assert found.removesuffix("…").isprintable()
     assert len(found) <= 60 * len(r"\U0001f600") + 3
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\ufffd", "\U0001f600", "ä", "'", "\\"])
+def test_shown_bounds_what_is_escaped_too(letter: str) -> None:
+    """Two hundred bytes of garbage are no text of two thousand, and begin as they do."""
+    text = shown(letter * 500, 200)
+
+    assert len(text) <= 3 * 200 + 3
+    assert text.endswith("…")
+    assert ascii(letter)[1:-1] in text
+
+
+def test_shown_keeps_what_fits() -> None:
+    """To the last letter, and says so by having no ellipsis."""
+    assert shown("x" * 60) == repr("x" * 60)
+    assert shown("x" * 61) == repr("x" * 60) + "…"
+    assert shown("\x00" * 20) == ascii("\x00" * 20)
