@@ -31,7 +31,7 @@ from bridge.config.object_names import (
 from bridge.config.objects import ObjectStoreOptions
 from bridge.config.options import Options
 from bridge.core.clock import Clock
-from bridge.core.errors import ConfigError, Filtered, Rejected, Unavailable
+from bridge.core.errors import BridgeError, ConfigError, Filtered, Rejected, Unavailable
 from bridge.core.event import Event, Letter
 from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore
 from bridge.transports.objects.names import MAX_KEY_BYTES, object_path
@@ -118,7 +118,7 @@ class ObjectsSink:
             self._needed.append((self._bucket.constant, "the bucket, or `create_buckets: true`"))
         self._store: ObjectStore = store or ObjectStore(options.store, clock=clock)
         #: Buckets that are being made just now: as many at most as there are events in flight.
-        self._making: dict[str, asyncio.Event] = {}
+        self._making: dict[str, asyncio.Future[bool | BridgeError]] = {}
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; connections are made when they are needed."""
@@ -194,22 +194,36 @@ class ObjectsSink:
             except BucketMissing:
                 if made or not self._create_buckets:
                     raise
-                made = await self._make(bucket)
             else:
                 return
+            made = await self._make(bucket)
 
     async def _make(self, bucket: str) -> bool:
-        """Make *bucket*, or wait until another event has; return whether it was this one."""
+        """Return True when *bucket* is made, by this event or another that was about to.
+
+        Who waited for another hears what became of it, and does not ask again: raise what the
+        other did. Return False where the other was cut off.
+        """
         under_way = self._making.get(bucket)
         if under_way is not None:
-            await under_way.wait()
-            return False
-        under_way = self._making[bucket] = asyncio.Event()
+            made = await asyncio.shield(under_way)
+            if isinstance(made, bool):
+                return made
+            if isinstance(made, Unavailable):
+                again = made.retry_after_seconds
+                raise Unavailable(str(made), retry_after_seconds=again) from made
+            raise Rejected(str(made)) from made
+        under_way = self._making[bucket] = asyncio.get_running_loop().create_future()
+        outcome: bool | BridgeError = False
         try:
             await self._store.create_bucket(bucket)
+            outcome = True
+        except BridgeError as error:
+            outcome = error
+            raise
         finally:
             del self._making[bucket]
-            under_way.set()
+            under_way.set_result(outcome)
         return True
 
     def _bucket_of(self, facts: Facts) -> str:

@@ -12,6 +12,7 @@ from bridge import ConfigError, Event, Filtered, Rejected, Unavailable
 from bridge.codecs import http as codec
 from bridge.core.event import Letter
 from bridge.sinks.objects import ObjectsSink, ObjectsSinkOptions
+from bridge.transports.objects import BucketMissing, ObjectRef
 from tests.fakes_object_sink import FakeObjectStore, Kept
 
 URL = "http://store:9000"
@@ -258,6 +259,47 @@ async def test_a_bucket_that_cannot_be_made_is_an_outage_for_all_who_wait() -> N
 
     assert [Unavailable] * 3 == [type(outcome) for outcome in outcomes]
     assert {} == made._making
+
+
+class Slow(FakeObjectStore):
+    """Each write takes a turn of the loop, and nobody may make a bucket."""
+
+    async def put(self, *args: Any, **given: Any) -> ObjectRef:
+        await asyncio.sleep(0)
+        return await super().put(*args, **given)
+
+    async def create_bucket(self, bucket: str) -> bool:
+        self.asked.append(("create", bucket))
+        await asyncio.sleep(0)
+        raise Unavailable("answered 403 AccessDenied")
+
+
+async def test_a_bucket_that_we_may_not_make_is_not_asked_for_by_every_event_anew() -> None:
+    """Of 100 events each would have written as often as others had failed: 5,000 times."""
+    store = Slow()
+    made = sink(store, create_buckets=True)
+
+    sends = [made.send(event(id=str(number))) for number in range(100)]
+    outcomes = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert {Unavailable} == {type(outcome) for outcome in outcomes}
+    assert len(store.asked) < 3 * 100
+
+
+async def test_a_bucket_that_is_missing_elsewhere_is_made_once_for_all_who_wait() -> None:
+    """It is the one copied of that is missing: who waited is refused as the maker is."""
+    store = FakeObjectStore()
+    store.gate.clear()
+    made = sink(store, create_buckets=True, **COPY)
+    sends = [asyncio.create_task(made.send(event(subject=f"{n}.png"))) for n in range(50)]
+    while len(store.asked) < 51:
+        await asyncio.sleep(0)
+
+    store.gate.set()
+    outcomes = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert {BucketMissing} == {type(outcome) for outcome in outcomes}
+    assert 1 == store.asked.count(("create", "out"))
 
 
 async def test_a_maker_that_is_cut_off_leaves_the_bucket_to_the_next() -> None:
