@@ -119,7 +119,9 @@ class GrpcModel:
         if isinstance(answer, bytes):
             replicas.answered(replica)
             said = self._protocol.answer(answer, payload, server.who)
-            return self._transcoding.answer(said, like=request.payload, id=request.id)
+            return self._transcoding.answer(
+                said, like=request.payload, id=request.id, who=server.who
+            )
         refusal = self._protocol.judge(answer.code, answer.text, server.who)
         replicas.answered(replica, refusal if isinstance(refusal, Unavailable) else None)
         raise refusal from answer

@@ -153,7 +153,7 @@ class RestModel:
             self._servers.answered(replica)  # a verdict is an answer
             raise
         self._servers.answered(replica)
-        return self._transcoding.answer(said, like=request.payload, id=request.id)
+        return self._transcoding.answer(said, like=request.payload, id=request.id, who=server.who)
 
     async def ping(self) -> None:
         """Return if a server says that it is well, or has no page that would say so."""

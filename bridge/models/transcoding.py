@@ -64,10 +64,11 @@ class Transcoding:
         tensors = self._form.read_request(payload)
         return _mapped(tensors, self._inputs, "the payload") if self._inputs else tensors
 
-    def answer(self, payload: Payload, *, like: Body, id: str) -> Body:
+    def answer(self, payload: Payload, *, like: Body, id: str, who: str = "the model") -> Body:
         """Return what the protocol answered, as the form of *like* answers such a request.
 
-        Raise Rejected where an output that is wanted is missing, or has no room in the form.
+        Raise Rejected, naming *who* answered, where an output that is wanted is missing, or
+        what is read is no answer; or where the form has no room for it.
         """
         if isinstance(payload, Body):
             if self._comes_back:
@@ -75,9 +76,9 @@ class Transcoding:
             try:
                 payload = self._own.read_answer(payload)
             except DecodeError as error:
-                raise Rejected(f"the model answered garbage: {error}") from error
+                raise Rejected(f"{who} answered garbage: {error}") from error
         if self._outputs:
-            payload = _mapped(payload, self._outputs, "the model's answer")
+            payload = _mapped(payload, self._outputs, f"{who} answered: its answer")
         return self._form.write_answer(payload, like=like, id=id)
 
 

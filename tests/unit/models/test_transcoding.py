@@ -159,7 +159,7 @@ def test_a_wanted_output_that_is_missing_is_refused():
     """The model does not do what the file says of it."""
     made = transcoding("oip", form="tensorflow", outputs={"rating": {"from": "score"}})
 
-    with pytest.raises(Rejected, match="the model's answer has no tensor 'score'"):
+    with pytest.raises(Rejected, match="the model answered: its answer has no tensor 'score'"):
         made.answer(Tensors.of(predict=np.array([1.0])), like=COLUMNS, id="p")
 
 
