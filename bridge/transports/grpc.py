@@ -37,6 +37,10 @@ Metadata = Sequence[tuple[str, str]]
 #: Longest pause before a connection that failed is tried again, in seconds.
 MAX_RECONNECT_SECONDS: Final = 5.0
 
+#: Longest metadata of an answer. A status's text is among them, which may quote what was asked;
+#: gRPC's own limit of 8 to 16 KB would make an outage of a refusal in many words.
+MAX_METADATA_BYTES: Final = 1024 * 1024
+
 
 class GrpcStatus(BridgeError):
     """A call that ended with the status *code*, as `UNAVAILABLE`; *text* is its message."""
@@ -93,7 +97,7 @@ class GrpcChannel:
         if ask is None:
             ask = self._methods[method] = self._channel.unary_unary(method, None, None)
         try:
-            answer: bytes = await ask(message, timeout=timeout_seconds, metadata=metadata)
+            answer: bytes | None = await ask(message, timeout=timeout_seconds, metadata=metadata)
         except self._error as error:
             code, text = error.code().name, error.details() or ""
             if code == "DEADLINE_EXCEEDED":
@@ -105,6 +109,8 @@ class GrpcChannel:
                 raise
             # Nobody gave this call up: its channel was closed.
             raise Unavailable("the channel was closed") from error
+        if answer is None:
+            raise GrpcStatus("INTERNAL", "OK, and no message")
         return answer
 
     async def close(self, grace_seconds: float | None = None) -> None:
@@ -275,6 +281,8 @@ def _arguments(options: GrpcClientOptions, authority: str) -> list[tuple[str, An
         ("grpc.default_authority", authority),
         ("grpc.max_send_message_length", options.max_message_bytes),
         ("grpc.max_receive_message_length", options.max_message_bytes),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.enable_retries", 0),  # trying again is middleware's
         ("grpc.enable_http_proxy", 0),
         ("grpc.service_config_disable_resolution", 1),

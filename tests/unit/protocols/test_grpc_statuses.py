@@ -33,6 +33,26 @@ METHOD = "/seldon.protos.Seldon/Predict"
         ("RESOURCE_EXHAUSTED", "Received message larger than max (9 vs. 4)", Rejected),
         ("RESOURCE_EXHAUSTED", "CLIENT: Received message larger than max (9 vs. 4)", Rejected),
         ("RESOURCE_EXHAUSTED", "grpc: received message larger than max (9 vs. 4)", Rejected),
+        ("RESOURCE_EXHAUSTED", "gRPC message exceeds maximum size 4194304: 5242900", Rejected),
+        (
+            "RESOURCE_EXHAUSTED",
+            "Received message exceeds the maximum configured message size.",
+            Rejected,
+        ),
+        (
+            "RESOURCE_EXHAUSTED",
+            "grpc: received message after decompression larger than max 4194304",
+            Rejected,
+        ),
+        (
+            "RESOURCE_EXHAUSTED",
+            "received metadata size exceeds hard limit (value length 20000 vs. 16384)",
+            Rejected,
+        ),
+        ("RESOURCE_EXHAUSTED", "the queue exceeds maximum size", Unavailable),
+        ("UNKNOWN", "Received http2 header with status: 413", Rejected),
+        ("UNKNOWN", "Received http2 header with status: 4130", Unavailable),
+        ("UNKNOWN", "No status received", Unavailable),
         ("ABORTED", "", Unavailable),
         ("CANCELLED", "", Unavailable),
         ("UNAUTHENTICATED", "", Unavailable),
@@ -50,7 +70,7 @@ def test_the_table(code: str, text: str, expected: type[BridgeError]) -> None:
 
 def test_every_status_is_judged() -> None:
     """No status of gRPC is left out of the table's tests, OK being none."""
-    named = {mark.args[1][index][0] for mark in test_the_table.pytestmark for index in range(24)}  # type: ignore[attr-defined]  # pytest's own
+    named = {case[0] for mark in test_the_table.pytestmark for case in mark.args[1]}  # type: ignore[attr-defined]  # pytest's own
 
     assert {code.name for code in grpc.StatusCode} - {"OK"} == named
 
