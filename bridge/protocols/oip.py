@@ -10,6 +10,7 @@ Source: Open Inference Protocol (V2), inference_rest.md. Its binary form is in `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -132,6 +133,14 @@ def scalars(parameters: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in parameters.items()
         if isinstance(value, str | int | float) and name != SIGNATURE
     }
+
+
+def is_loading(told: str) -> bool:
+    """Whether MLServer *told* that the model is being loaded, as it does of a bad request."""
+    return _LOADING.fullmatch(told) is not None
+
+
+_LOADING = re.compile(r"Model [^'\"]{1,200} is not ready yet\.")
 
 
 def _said(tensor: Tensor, told: Told) -> dict[str, Any]:

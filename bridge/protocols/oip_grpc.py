@@ -5,6 +5,7 @@
     INVALID_ARGUMENT (Triton), INTERNAL (MLServer, KServe):
     a wrong name, shape or datatype                              Rejected
     NOT_FOUND: a model that is not loaded (yet)                  Unavailable
+    INVALID_ARGUMENT: MLServer's "Model … is not ready yet."     Unavailable: it is loading
     other                                                        as `bridge.protocols.statuses`
 
 Asked is with raw contents, which all of them take. Triton answers with them always, the others
@@ -23,7 +24,7 @@ from bridge.protocols.arrays import count_checked, shaped, unique
 from bridge.protocols.choice import without
 from bridge.protocols.forms import form_called
 from bridge.protocols.nonfinite import loaded
-from bridge.protocols.oip import OUTPUTS, scalars
+from bridge.protocols.oip import OUTPUTS, is_loading, scalars
 from bridge.protocols.port import Asked, FormName, Metadata, NonFinite, Payload, Spec
 from bridge.protocols.proto import message, parsed
 from bridge.protocols.raw import counted, from_raw, to_raw
@@ -86,7 +87,10 @@ class OipGrpc:
 
     def judge(self, code: str, text: str, who: str) -> Rejected | Unavailable:
         """Return what a status means by the table above."""
-        return judged(code, text, who, self.method)
+        judgement = judged(code, text, who, self.method)
+        if code == "INVALID_ARGUMENT" and is_loading(text):
+            return Unavailable(str(judgement))
+        return judgement
 
     def probe(self) -> tuple[str, bytes]:
         """Return the question whether the model is ready."""

@@ -5,6 +5,7 @@
     2xx         JSON and binary tensors                     the answer, as tensors
     2xx         {"error": …}, or anything else              Rejected: garbage
     400         Triton's "Request for unknown model"        Unavailable
+    400         MLServer's "Model … is not ready yet."      Unavailable: it is loading
     404         any: the model or version is not there      Unavailable
     501         any: not implemented                        Unavailable
     other 4xx   any                                         Rejected
@@ -21,7 +22,7 @@ Source: Open Inference Protocol (V2), inference_rest.md.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.payload import Body
@@ -30,7 +31,7 @@ from bridge.protocols import metadata, oip_binary
 from bridge.protocols.choice import named, segment, without
 from bridge.protocols.members import with_member
 from bridge.protocols.nonfinite import rewritten
-from bridge.protocols.oip import OipForm
+from bridge.protocols.oip import OipForm, is_loading
 from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite, Payload, header
 from bridge.protocols.verdicts import (
     forwarded,
@@ -43,7 +44,7 @@ from bridge.protocols.verdicts import (
 
 #: NOT IMPLEMENTED: the server has no such call, which says nothing of the event.
 _OUTAGES: Final = frozenset({501})
-_UNKNOWN_MODEL: Final = b"Request for unknown model"
+_UNKNOWN_MODEL: Final = "Request for unknown model"
 _MODEL_RAISED: Final = b"Internal Server Error"
 _TRACEBACK: Final = b"Traceback (most recent call last):"
 
@@ -128,9 +129,18 @@ class OipRest:
         ):
             words = shown_body(answer)
         outages = _OUTAGES
-        if status == 400 and _UNKNOWN_MODEL in answer.data:
+        if status == 400 and _is_not_there(parsed(answer)):
             outages = _OUTAGES | {400}
         return refusal(status, answer, who=who, words=words, outages=outages)
+
+
+def _is_not_there(said: Any) -> bool:
+    """Whether an error is of a model that is not loaded (yet).
+
+    Looked at is where the server's own words stand: what an event is called may be quoted later.
+    """
+    told = said.get("error") if isinstance(said, dict) else None
+    return isinstance(told, str) and (told.startswith(_UNKNOWN_MODEL) or is_loading(told))
 
 
 def _id(request: Request) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge.core.errors import ConfigError, Rejected
+from bridge.core.errors import BridgeError, ConfigError, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.core.tensors import DTYPES, Tensor, Tensors
@@ -188,3 +188,22 @@ def test_the_probe_and_the_metadata() -> None:
         inputs=(Spec(name="x", datatype="FP32", shape=(-1, 4)),),
         outputs=(Spec(name="y", shape=(-1,)),),
     ) == oip().read_metadata(told.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Model iris is not ready yet.", Unavailable),
+        ("Model iris with version v2 is not ready yet.", Unavailable),
+        ("unexpected input 'Model iris is not ready yet.' for model 'iris'", Rejected),
+        ("Model 'Model iris is not ready yet.", Rejected),
+    ],
+)
+def test_a_model_that_mlserver_loads_cost_good_events(
+    text: str, expected: type[BridgeError]
+) -> None:
+    """It says so of a model in a rollout by the status of a bad request."""
+    refusal = oip().judge("INVALID_ARGUMENT", text, "model 'iris' at it")
+
+    assert expected is type(refusal)
+    assert str(refusal).startswith("model 'iris' at it answered INVALID_ARGUMENT: ")
