@@ -64,6 +64,17 @@ class Tensor:
         """How many values along each dimension; () is a single value without one."""
         return tuple(self.array.shape)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What its columns are called: `names` of its parameters; () where there is no such list.
+
+        Whoever writes an event says the parameters, which are anything that JSON can say.
+        """
+        names = self.parameters.get("names")
+        if not isinstance(names, list | tuple):
+            return ()
+        return tuple([name for name in names if isinstance(name, str)])
+
     @classmethod
     def of(cls, name: str, array: Any, datatype: str | None = None) -> Tensor:
         """Return *array*, anything that numpy takes, as a tensor; its own datatype by default.

@@ -10,6 +10,7 @@ Reading and writing are bounded by the sizes that transports allow.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from bridge.core.errors import ConfigError, DecodeError, Rejected
 from bridge.core.payload import Body
@@ -18,6 +19,9 @@ from bridge.models.asking import AskingOptions, TensorOptions
 from bridge.models.example import example
 from bridge.protocols.forms import form_called
 from bridge.protocols.port import FormName, Metadata, Payload
+
+#: Characters of the names there are, where one is missing.
+MAX_SHOWN: Final = 300
 
 
 class Transcoding:
@@ -111,16 +115,16 @@ def _found(tensors: Tensors, name: str, options: TensorOptions, whose: str) -> T
             return column
         if options.from_ is None:
             return only
-    there = ", ".join(repr(known) for known in _known(tensors)) or "none"
+    there = ", ".join(map(repr, _known(tensors)))[:MAX_SHOWN] or "none"
     raise Rejected(f"{whose} has no tensor {wanted!r}: there are {there}")
 
 
 def _column(tensor: Tensor, name: str) -> Tensor | None:
     """Return the column called *name* of a tensor whose columns have names, as [rows, 1]."""
-    names = tensor.parameters.get("names") or ()
+    names = tensor.columns
     if name not in names or tensor.array.ndim != 2 or len(names) != tensor.array.shape[1]:
         return None
-    index = list(names).index(name)
+    index = names.index(name)
     return Tensor(name, tensor.datatype, tensor.array[:, index : index + 1].copy())
 
 
@@ -128,7 +132,7 @@ def _known(tensors: Tensors) -> list[str]:
     """Return what could be named, columns included."""
     names = list(tensors.names)
     for tensor in tensors.tensors:
-        names += [str(name) for name in tensor.parameters.get("names") or ()]
+        names += tensor.columns
     return names
 
 

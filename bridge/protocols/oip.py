@@ -111,8 +111,10 @@ def request_of(said: Any, found: Found | None = None, *, booleans: bool = True) 
     asked = _object(said)
     tensors = _tensors(asked, "inputs", found, booleans)
     wanted = _wanted(asked)
-    parameters = _parameters(asked, "parameters")
-    return Tensors(tensors, {**parameters, OUTPUTS: wanted} if wanted else parameters)
+    parameters = {**_parameters(asked, "parameters"), OUTPUTS: wanted}
+    if not wanted:  # what an event says there is none
+        del parameters[OUTPUTS]
+    return Tensors(tensors, parameters)
 
 
 def answer_of(said: Any, found: Found | None = None, *, booleans: bool = True) -> Tensors:

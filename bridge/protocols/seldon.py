@@ -174,10 +174,18 @@ def merged_meta(incoming: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[st
     return meta
 
 
-@lru_cache(maxsize=64)
 def numbered(count: int) -> tuple[str, ...]:
     """Return the names that the wrapper gives *count* columns without any."""
-    return tuple(f"t:{index}" for index in range(count))
+    return _few_numbered(count) if count <= _FEW else _numbered(count)
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple([f"t:{index}" for index in range(count)])
+
+
+#: Columns whose names are kept for the next; a million of them would be 70 MB each time.
+_FEW = 1000
+_few_numbered = lru_cache(maxsize=64)(_numbered)
 
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS

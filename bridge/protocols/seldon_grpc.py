@@ -120,7 +120,7 @@ class SeldonGrpc:
         made.meta.puid = id
         if isinstance(tensors.parameters.get("meta"), dict):
             fill_meta(made.meta, tensors.parameters["meta"], "meta")
-        made.data.names.extend(map(str, tensor.parameters.get("names") or ()))
+        made.data.names.extend(tensor.columns)
         made.data.tensor.shape.extend(tensor.shape)
         made.data.tensor.values.extend(_doubles(tensor))
         return made

@@ -13,7 +13,7 @@ requestPath) is that of the tensors. An answer is written in the encoding of its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import shown
@@ -26,6 +26,9 @@ from bridge.protocols.seldon import merged_meta, numbered, read_meta
 
 #: How a message carries its tensor.
 Encoding = Literal["ndarray", "tensor", "tftensor", "strData", "binData"]
+
+#: Columns that are named where there are no rows.
+FEW: Final = 1000
 
 
 class SeldonForm:
@@ -47,7 +50,7 @@ class SeldonForm:
         """
         tensor = _only(tensors)
         encoding = None if like is None else _asked(like)[0]
-        said = self._said(tensor, encoding, _names(tensor))
+        said = self._said(tensor, encoding, list(tensor.columns))
         meta = tensors.parameters.get("meta")
         said["meta"] = {"puid": id, **(meta if isinstance(meta, dict) else {})}
         return Body(written.dumps(said), JSON)
@@ -64,8 +67,8 @@ class SeldonForm:
         """
         tensor = _only(tensors)
         encoding, meta = _asked(like)
-        names = _names(tensor)
-        if not names and tensor.array.ndim > 1:
+        names = list(tensor.columns)
+        if not names and tensor.array.ndim > 1 and tensor.shape[1] <= tensor.array.size + FEW:
             names = list(numbered(tensor.shape[1]))
         said = self._said(tensor, encoding, names)
         ours = tensors.parameters.get("meta")
@@ -188,12 +191,6 @@ def _only(tensors: Tensors) -> Tensor:
         there = ", ".join(map(repr, tensors.names))[:300] or "none"
         raise Rejected(f"a Seldon message has one tensor: expected one of {there}, see `inputs`")
     return tensors.tensors[0]
-
-
-def _names(tensor: Tensor) -> list[str]:
-    """Return the names of columns that *tensor* came with."""
-    names = tensor.parameters.get("names")
-    return [str(name) for name in names] if isinstance(names, list | tuple) else []
 
 
 def _text(data: bytes) -> str | None:

@@ -9,9 +9,14 @@ import pytest
 
 from bridge.core.errors import ConfigError, DecodeError, Rejected
 from bridge.core.payload import Body
+from bridge.core.ports import Request
 from bridge.core.tensors import Tensor, Tensors
 from bridge.models.rest import RestModelOptions
 from bridge.models.transcoding import Transcoding
+from bridge.protocols.oip_grpc import OipGrpc
+from bridge.protocols.port import Asked
+from bridge.protocols.proto import parsed
+from bridge.protocols.seldon_grpc import SeldonGrpc
 
 SELDON = Body(
     b'{"data": {"names": ["a", "b"], "ndarray": [[1.10, 2], [3, 4]]}, "meta": {"puid": "p"}}'
@@ -200,3 +205,29 @@ def test_bytes_and_parameters_go_through_a_mapping():
     (output,) = made.answer(Tensors((raw,)), like=like, id="7").json()["outputs"]
 
     assert (output["name"], output["datatype"], output["data"]) == ("text", "BYTES", ["ä"])
+
+
+@pytest.mark.parametrize("names", [5, True, "ab", {"a": 1}, [1, None], 1.5, [["a"]]])
+def test_names_that_are_no_list_were_an_error_of_ours(names: Any):
+    """An event may say any parameters: it is asked with, or refused, and never tried for ever."""
+    said = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
+    body = Body.of({"inputs": [{**said, "parameters": {"names": names}}]})
+    request = Request(payload=body, id="p")
+
+    for made in (transcoding("seldon", form="oip"), transcoding(form="oip", inputs={"z": {}})):
+        message = SeldonGrpc(Asked()).call(request, made.request(body))
+        assert not parsed("seldon.protos.SeldonMessage", message, "it").data.names
+    with pytest.raises(Rejected, match="has no tensor 'a': there are 'x'"):
+        transcoding(form="oip", inputs={"z": {"from": "a"}}).request(body)
+
+
+@pytest.mark.parametrize("outputs", [5, True, "y", ["y"], [1], {}])
+def test_outputs_among_the_parameters_are_no_wanted_outputs(outputs: Any):
+    """Which outputs are wanted is said beside the parameters; a number there was our error."""
+    said = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
+    body = Body.of({"inputs": [said], "parameters": {"outputs": outputs}})
+    made = transcoding("oip", inputs={"x": {}})
+
+    message = OipGrpc(Asked(name="m")).call(Request(payload=body, id="p"), made.request(body))
+
+    assert not parsed("inference.ModelInferRequest", message, "it").outputs

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.core.errors import DecodeError
 from bridge.core.payload import Body
+from bridge.core.tensors import Tensors
 from bridge.protocols.forms import form_called
 from bridge.protocols.proto import message
 from bridge.protocols.raw import MAX_EMPTY, from_raw
@@ -58,3 +59,16 @@ def test_a_batch_of_nothing_is_fine(shape: list[int]) -> None:
 
     assert tuple(shape) == tensor.shape
     assert np.float32 == tensor.array.dtype
+
+
+def test_columns_of_no_rows_were_named_one_by_one() -> None:
+    """An answer of shape [0, 1000000000] has no values, and would have had gigabytes of names."""
+    empty = Tensors.of(y=np.zeros((0, 1 << 40), dtype=np.float32))
+
+    answer = form_called("seldon").write_answer(empty, like=seldon(ndarray=[[1]]), id="p")
+
+    assert [] == answer.json()["data"]["names"]
+    few = form_called("seldon").write_answer(
+        Tensors.of(y=np.zeros((0, 2))), like=seldon(ndarray=[[1]]), id="p"
+    )
+    assert ["t:0", "t:1"] == few.json()["data"]["names"]
