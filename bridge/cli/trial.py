@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.core.errors import BridgeError
     from bridge.core.event import Event
     from bridge.core.payload import Body
+    from bridge.core.tensors import Tensor
 
 #: Called with the name of a stage and what came out of it.
 Show = Callable[[str, str], None]
@@ -25,9 +26,6 @@ Show = Callable[[str, str], None]
 #: How much of a payload is shown, and how many values of a tensor.
 SHOWN_BYTES = 4000
 SHOWN_VALUES = 8
-
-#: The stages whose payloads are a model's, and whether that is its answer.
-TENSORS_OF = {"preprocess": False, "model": True}
 
 
 def trial(
@@ -141,9 +139,7 @@ async def _through(line: Line, event: Event, show: Show, folder: Path) -> bool:
             if line.pipeline.expired(event):
                 show("filtered", f"the event's expirytime {event.get('expirytime')} has passed")
                 return False
-            response = await line.pipeline.response(
-                event, lambda stage, body: _stage(show, stage, body, line)
-            )
+            response = await line.pipeline.response(event, _watching(show, event, line))
         except Filtered as nothing:
             show(f"filtered ({nothing.reason})", str(nothing))
             return False
@@ -166,27 +162,61 @@ def _verdict(error: BridgeError) -> str:
     return f"refused for good ({error.reason})"
 
 
-def _stage(show: Show, stage: str, body: Body, line: Line) -> None:
-    kind = body.content_type or "no media type"
-    text = "\n".join((*_tensors(stage, body, line), _readable(body.data)))
-    show(f"{stage} → {kind}, {len(body.data)} bytes", text)
+def _watching(show: Show, event: Event, line: Line) -> Callable[[str, Body], None]:
+    """Return what shows each stage, and between them the tensors that the model is given."""
+    from bridge.core.payload import Body
+    from bridge.runtime.claims import DATAREF
+
+    before = "preprocess"
+    if line.pipeline.preprocess is None:
+        before = "claim check"
+        if event.data is not None or DATAREF not in event.attributes:
+            _given(show, Body(event.data or b"", event.datacontenttype), line)
+
+    def watch(stage: str, body: Body) -> None:
+        tensors = _answered(body, line) if stage == "model" else []
+        kind = body.content_type or "no media type"
+        text = "\n".join((*tensors, _readable(body.data)))
+        show(f"{stage} → {kind}, {len(body.data)} bytes", text)
+        if stage == before:
+            _given(show, body, line)
+
+    return watch
 
 
-def _tensors(stage: str, body: Body, line: Line) -> list[str]:
-    """Return a line for each tensor of a payload, where the model's form has such."""
+def _given(show: Show, body: Body, line: Line) -> None:
+    """Show the tensors that the model is asked with, by its own names, where there are such."""
+    from bridge.core.errors import EventError
+    from bridge.core.tensors import Tensors
+
+    transcoding = getattr(line.pipeline.model, "transcoding", None)
+    if transcoding is None:
+        return
+    try:
+        payload = transcoding.request(body)
+        if not isinstance(payload, Tensors):
+            payload = transcoding.tensors(body, answer=False)
+    except EventError:  # the model says what is wrong with it, or it holds a text, for instance
+        return
+    show("to the model", "\n".join(map(_line_of, payload.tensors)))
+
+
+def _answered(body: Body, line: Line) -> list[str]:
+    """Return a line for each tensor of a model's answer, where its form has such."""
     from bridge.core.errors import EventError
 
     transcoding = getattr(line.pipeline.model, "transcoding", None)
-    if transcoding is None or stage not in TENSORS_OF:
+    if transcoding is None:
         return []
     try:
-        tensors = transcoding.tensors(body, answer=TENSORS_OF[stage])
-    except EventError:  # a payload may hold something else, a text for instance
+        return list(map(_line_of, transcoding.tensors(body, answer=True).tensors))
+    except EventError:
         return []
-    return [
-        f"{plain(tensor.name)}  {tensor.datatype} {list(tensor.shape)}  {_values(tensor.array)}"
-        for tensor in tensors.tensors
-    ]
+
+
+def _line_of(tensor: Tensor) -> str:
+    values = _values(tensor.array)
+    return f"{plain(tensor.name)}  {tensor.datatype} {list(tensor.shape)}  {values}"
 
 
 def _values(array: Any) -> str:
