@@ -49,6 +49,7 @@ class Replica(Generic[T]):
     """One server of a model. *calls*: those it was given, *under_way*: not yet answered ones.
 
     *busy*: answers in a row that asked to come back later. *turn*: when it was asked last.
+    *is_watched*: whether it is asked for, again and again, if it is well.
     """
 
     far_end: T
@@ -58,6 +59,7 @@ class Replica(Generic[T]):
     under_way: int = 0
     busy: int = 0
     is_well: bool = True
+    is_watched: bool = False
 
 
 class Replicas(Generic[T]):
@@ -158,26 +160,34 @@ class Replicas(Generic[T]):
             log.info("model server answers again", server=replica.name)
 
     async def _watch(self) -> None:
-        """Ask whoever is left alone whether it is well, until nobody is left alone; then wait."""
+        """Watch over each that is left alone by itself: one that hangs keeps no other waiting."""
+        async with asyncio.TaskGroup() as watching:
+            while True:
+                await self._ailing.wait()
+                self._ailing.clear()
+                for member in self.members:
+                    if not (member.is_well or member.is_watched):
+                        member.is_watched = True
+                        watching.create_task(self._watch_over(member))
+
+    async def _watch_over(self, member: Replica[T]) -> None:
+        """Ask *member* whether it is well, until it is, or is a member no more."""
         pause = self._breaker.probe_seconds
-        while True:
-            await self._ailing.wait()
-            await self._clock.sleep(pause)
-            ailing = [member for member in self.members if not member.is_well]
-            answers = await asyncio.gather(
-                *(self._probe(member.far_end) for member in ailing), return_exceptions=True
-            )
-            for member, answer in zip(ailing, answers, strict=True):
-                if answer is None:
+        try:
+            while True:
+                await self._clock.sleep(pause)
+                if member.is_well or member not in self.members:
+                    return
+                try:
+                    await self._probe(member.far_end)
+                except BridgeError:
+                    pause = min(pause * 2, MAX_PROBE_SECONDS)
+                else:
                     member.busy = 0
                     self._welcome(member)
-                elif not isinstance(answer, BridgeError):
-                    raise answer
-            if all(member.is_well for member in self.members):
-                pause = self._breaker.probe_seconds
-                self._ailing.clear()
-            else:
-                pause = min(pause * 2, MAX_PROBE_SECONDS)
+                    return
+        finally:
+            member.is_watched = False
 
 
 class Call(Generic[T]):

@@ -153,6 +153,54 @@ async def test_one_that_is_left_alone_is_asked_again_when_its_probe_is_answered(
     assert len(servers.clock.slept) == len(servers.probes), "nobody is watched any more"
 
 
+async def test_one_that_hangs_kept_others_left_alone_for_a_minute():
+    """Each is asked by itself, so a slow event at a good server costs that one two seconds."""
+    servers = Servers()
+
+    async def probe(name: str) -> None:
+        servers.probes.append(name)
+        if name == "a":
+            await asyncio.Event().wait()
+
+    async with Replicas(
+        [(name, name) for name in "abc"],
+        breaker=BreakerOptions(probe_seconds=2),
+        probe=probe,
+        clock=servers.clock,
+    ) as replicas:
+        hung, slow, _ = replicas.members
+        replicas.leave_alone(hung, GONE)
+        while servers.probes != ["a"]:
+            await asyncio.sleep(0)
+        replicas.leave_alone(slow, GONE)
+        async with asyncio.timeout(5):
+            while not slow.is_well:
+                await asyncio.sleep(0)
+
+    assert not hung.is_well
+    assert servers.clock.slept == [2, 2]
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_one_that_answers_again_and_fails_again_is_watched_once():
+    """However often it comes and goes while its probe is due."""
+    servers = Servers()
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.Event().wait()
+
+    servers.clock.sleep = sleep
+    async with servers.replicas() as replicas:
+        for _ in range(3):
+            replicas.leave_alone(replicas.members[0], GONE)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            replicas.answered(replicas.members[0])
+        tasks = len(asyncio.all_tasks())
+
+    assert tasks == 3, "this test, and the watcher with one to watch over"
+
+
 async def test_a_ping_asks_all_and_needs_one():
     """Readiness of the far end is that somebody there can answer."""
     await Servers("a", "b").replicas().ping()
