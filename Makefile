@@ -13,7 +13,7 @@ SOAK ?=
 SEED ?=
 COUNT ?=
 
-.PHONY: help demo test test-all lint format bench soak shell docs docs-protocols protos clean
+.PHONY: help demo test test-all coverage lint format bench soak shell docs docs-protocols protos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -22,10 +22,13 @@ demo: .venv/demo$(if $(filter kafka mnist,$(DEMO)),-$(DEMO)).stamp ## see an eve
 	@$(BIN)/bridge demo $(DEMO) $(if $(KEEP),--keep)
 
 test: .venv/test.stamp ## run the tests, on real sockets and real parts
-	@$(BIN)/python -m pytest -m 'not heavy' --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -m 'not heavy' $(ARGS)
 
 test-all: .venv/test.stamp ## run every test, those on heavy model servers too
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
+
+coverage: .venv/test.stamp ## measure which branches the tests take (twice the time)
+	@$(BIN)/python -m pytest -m 'not heavy' --cov --cov-report=term $(ARGS)
 
 lint: .venv/test.stamp ## formatting, lint, types, and the rooms of docs/architecture.md
 	@$(BIN)/ruff format --check .
