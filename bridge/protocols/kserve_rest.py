@@ -4,6 +4,7 @@
     2xx         an object with predictions               the answer
     2xx         predictions null                         Unavailable: its batch failed
     2xx         {"error": …}, or anything else           Rejected: garbage
+    2xx         a page of HTML                           Unavailable
     404         any: the model is not there (yet)        Unavailable
     501         any: the model cannot predict            Unavailable
     other 4xx   any                                      Rejected
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.core.errors import Rejected, Unavailable
+from bridge.core.errors import Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
@@ -31,10 +32,10 @@ from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite,
 from bridge.protocols.tensorflow import TensorflowForm
 from bridge.protocols.verdicts import (
     forwarded,
+    garbage,
     own_error,
     parsed,
     refusal,
-    shown_body,
     take_content_type,
     worded,
 )
@@ -86,8 +87,7 @@ class KserveRest:
         answer = rewritten(answer, self._non_finite, who)
         said = parsed(answer)
         if not isinstance(said, dict) or "predictions" not in said:
-            words = own_error(said) or shown_body(answer)
-            raise Rejected(f"{who} answered garbage: {words}: expected predictions")
+            raise garbage(answer, "predictions", who=who, said=said)
         if said["predictions"] is None:
             why = worded(metadata.text(said.get("message")) or "no reason given")
             raise Unavailable(f"{who} answered without predictions, the batch failed: {why}")

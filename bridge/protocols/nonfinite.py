@@ -69,6 +69,10 @@ def rewritten(body: Body, non_finite: NonFinite, who: str) -> Body:
     else:
         return body
     if non_finite == "refuse":
+        try:
+            loaded(body)
+        except DecodeError:  # no JSON with such tokens either: a page, say
+            return body
         raise Rejected(f"{who} answered NaN or infinity: JSON has no form for them")
 
     def replaced(found: re.Match[bytes]) -> bytes:

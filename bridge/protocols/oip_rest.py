@@ -4,6 +4,7 @@
     2xx         an object with outputs                      the answer
     2xx         JSON and binary tensors                     the answer, as tensors
     2xx         {"error": …}, or anything else              Rejected: garbage
+    2xx         a page of HTML                              Unavailable
     400         Triton's "Request for unknown model"        Unavailable
     400         MLServer's "Model … is not ready yet."      Unavailable: it is loading
     404         any: the model or version is not there      Unavailable
@@ -35,6 +36,7 @@ from bridge.protocols.oip import OipForm, is_loading
 from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite, Payload, header
 from bridge.protocols.verdicts import (
     forwarded,
+    garbage,
     own_error,
     parsed,
     refusal,
@@ -117,8 +119,7 @@ class OipRest:
         answer = rewritten(answer, self._non_finite, who)
         said = parsed(answer)
         if not isinstance(said, dict) or not isinstance(said.get("outputs"), list):
-            words = own_error(said) or shown_body(answer)
-            raise Rejected(f"{who} answered garbage: {words}: expected outputs")
+            raise garbage(answer, "outputs", who=who, said=said)
         take_content_type(answer, headers)
         return answer
 

@@ -3,10 +3,12 @@
     status                              body                          meaning
     2xx                                 a JSON object                 the answer
     2xx                                 FAILURE, or no JSON object    Rejected: garbage
+    2xx                                 a page of HTML                Unavailable
     401, 407, 408, 425, 429,
     502, 503, 504                       any                           Unavailable
     404                                 the wrapper's error           Rejected
     404                                 other: no such model (yet)    Unavailable
+    405: nobody predicts at this path   any                           Unavailable
     other 4xx                           any                           Rejected
     other 5xx                           the wrapper's error           Rejected
     other 5xx                           other                         Unavailable
@@ -41,9 +43,11 @@ from bridge.protocols.port import (
 from bridge.protocols.seldon import REASON_PREFIX
 from bridge.protocols.seldon_tensors import SeldonForm
 from bridge.protocols.verdicts import (
+    NOT_HERE,
     SHOWN_CHARACTERS,
     TRY_AGAIN,
     forwarded,
+    garbage,
     parsed,
     shown_body,
     take_content_type,
@@ -124,7 +128,7 @@ def verdict(status: int, body: Body, *, who: str = "the model") -> Rejected | Un
     said = parsed(body)
     if 200 <= status < 300:
         if not isinstance(said, dict):
-            return Rejected(f"{who} answered garbage: {shown_body(body)}: expected a JSON object")
+            return garbage(body, "a JSON object", who=who)
         failed = said.get("status")
         if isinstance(failed, dict) and failed.get("status") in _FAILURE:
             return Rejected(f"{who} answered {status} with a failure: {_info(failed)}")
@@ -133,9 +137,9 @@ def verdict(status: int, body: Body, *, who: str = "the model") -> Rejected | Un
     text = f"{who} answered {status}: {_info(told) or shown_body(body)}"
     if status in TRY_AGAIN:
         return Unavailable(text)
-    if 400 <= status < 500 and status != 404:
+    if 400 <= status < 500 and status not in NOT_HERE:
         return Rejected(text)
-    if status >= 400 and _is_wrappers(told):
+    if status >= 400 and status != 405 and _is_wrappers(told):
         return Rejected(text)
     if 300 <= status < 400:
         text += " (redirects are not followed)"

@@ -3,6 +3,7 @@
     status          body                                      meaning
     2xx             an object with predictions or outputs     the answer
     2xx             {"error": …}, or anything else            Rejected: garbage
+    2xx             a page of HTML                            Unavailable
     404             any: the model or version is not there    Unavailable
     409, 499, 501   any: aborted, cancelled, not implemented  Unavailable
     other 4xx       any                                       Rejected
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bridge.core.errors import DecodeError, Rejected
+from bridge.core.errors import DecodeError
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
@@ -31,10 +32,10 @@ from bridge.protocols.tensorflow import SIGNATURE, TensorflowForm
 from bridge.protocols.tensorflow_types import datatype_of
 from bridge.protocols.verdicts import (
     forwarded,
+    garbage,
     own_error,
     parsed,
     refusal,
-    shown_body,
     take_content_type,
 )
 
@@ -114,8 +115,7 @@ class TensorflowRest:
         answer = rewritten(answer, self._non_finite, who)
         said = parsed(answer)
         if not isinstance(said, dict) or not ("predictions" in said or "outputs" in said):
-            words = own_error(said) or shown_body(answer)
-            raise Rejected(f"{who} answered garbage: {words}: expected predictions or outputs")
+            raise garbage(answer, "predictions or outputs", who=who, said=said)
         take_content_type(answer, headers)
         return answer
 

@@ -4,11 +4,15 @@
     401, 407, 408, 425, 429,
     502, 503, 504                       any                           Unavailable
     404: no such model (yet)            any                           Unavailable
+    405: nobody predicts at this path   any                           Unavailable
     other 4xx                           any                           Rejected
     other 5xx                           the server's own error        Rejected
     other 5xx                           other                         Unavailable
     1xx, 3xx: never asked the model     any                           Unavailable
+    2xx                                 a page of HTML                Unavailable
+    2xx                                 other than an answer          Rejected
 
+A page is a load balancer's or a login's: no model server answers so, and the event is good.
 What is a server's own error, and what it answers against this table, is said by its protocol.
 """
 
@@ -28,6 +32,10 @@ from bridge.protocols.port import Headers, header
 #: credentials are not taken, and nothing of the event.
 TRY_AGAIN: Final = frozenset({401, 407, 408, 425, 429, 502, 503, 504})
 
+#: Answers of who knows nothing of a model at this path, whatever the event: it may be on its
+#: way, or the file is wrong.
+NOT_HERE: Final = frozenset({404, 405})
+
 #: What is quoted of a server's words.
 SHOWN_CHARACTERS: Final = 200
 
@@ -46,13 +54,25 @@ def refusal(
     statuses by which this server says that it could not ask the model.
     """
     text = f"{who} answered {status}: {words or shown_body(body)}"
-    if status in TRY_AGAIN or status in outages or status == 404:
+    if status in TRY_AGAIN or status in outages or status in NOT_HERE:
         return Unavailable(text)
     if 400 <= status < 500 or (status >= 500 and words is not None):
         return Rejected(text)
     if 300 <= status < 400:
         text += " (redirects are not followed)"
     return Unavailable(text)
+
+
+def garbage(body: Body, expected: str, *, who: str, said: Any = None) -> Rejected | Unavailable:
+    """Return what an answer with a 2xx means that is not what was *expected*.
+
+    *said*: the body as JSON, if it is any.
+    """
+    if body.data[: 4 * SHOWN_CHARACTERS].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        page = f"{shown_body(body)}, a page and no model's"
+        return Unavailable(f"{who} answered garbage: {page}: expected {expected}")
+    words = own_error(said) or shown_body(body)
+    return Rejected(f"{who} answered garbage: {words}: expected {expected}")
 
 
 def parsed(body: Body) -> Any:

@@ -102,7 +102,8 @@ async def test_servers_own_headers_stay_outside() -> None:
 @pytest.mark.parametrize(
     ("answer", "expected", "text"),
     [
-        (scripted(200, b"<html>"), Rejected, "garbage"),
+        (scripted(200, b"no"), Rejected, "garbage"),
+        (scripted(200, b"<html>"), Unavailable, "page"),
         (scripted(200, b""), Rejected, "an empty body"),
         (scripted(200, b'{"status":{"status":"FAILURE","info":"no"}}'), Rejected, "no"),
         (scripted(400, b"what?"), Rejected, "answered 400: 'what\\?'"),

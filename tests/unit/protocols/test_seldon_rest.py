@@ -29,7 +29,7 @@ HTML = b"<html>Bad Gateway</html>"
         (201, b'{"strData":"x"}', None),
         (200, b"", Rejected),
         (204, b"", Rejected),
-        (200, HTML, Rejected),
+        (200, HTML, Unavailable),
         (200, b"[1]", Rejected),
         (200, b'{"data":{"ndarray":[NaN]}}', Rejected),
         (200, b'{"data":{"ndarray":[1]', Rejected),

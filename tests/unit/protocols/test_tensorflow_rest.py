@@ -102,7 +102,7 @@ def test_rows_are_asked_with_rows(came: bytes, tensors: Tensors, expected: bytes
     [
         (200, b"", Rejected),
         (200, b"[1]", Rejected),
-        (200, b"<html>", Rejected),
+        (200, b"<html>", Unavailable),
         (200, b'{"predictions":[1', Rejected),
         (200, b"{}", Rejected),
         (200, WRONG_SHAPE, Rejected),
