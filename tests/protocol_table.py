@@ -24,13 +24,37 @@ from tests.services.model_servers.server import Server
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "protocols.md"
 
+#: What stands in a cell where the bridge did not keep its promise.
+FAILED: Final = "FAILED"
+
 #: The tables by the name that their markers have.
 TABLES: Final[Mapping[str, tuple[Column, ...]]] = {"through": THROUGH, "faults": FAULTS}
 
 
 def said(row: Row, column: Column) -> str | None:
     """Return what the page says of *row* and *column*, None where it says nothing."""
-    return _cells(PAGE.read_text()).get((_name(row), column.title))
+    return cells(PAGE.read_text()).get((name(row), column.title))
+
+
+@cache
+def cells(text: str) -> Mapping[tuple[str, str], str]:
+    """Return every cell of the tables of *text* by row and column."""
+    found = {}
+    for table in TABLES:
+        begin, end = between(text, table)
+        lines = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in text[begin:end].splitlines()
+        ]
+        for row, *told in lines[2:]:
+            pairs = zip(lines[0][1:], told, strict=True)
+            found.update({(row, title): cell for title, cell in pairs})
+    return found
+
+
+def name(row: Row) -> str:
+    """Return what the tables call *row*."""
+    return f"{row.title}, `{row.protocol}`, {row.transport}"
 
 
 def between(text: str, table: str) -> tuple[int, int]:
@@ -40,31 +64,37 @@ def between(text: str, table: str) -> tuple[int, int]:
 
 
 def written(seen: Mapping[tuple[str, str], str], columns: tuple[Column, ...]) -> str:
-    """Return the table of *columns*, a line for every thing tried and a column for every row."""
+    """Return the table of *columns*, a line for each row, as they were *seen* by both names."""
     head = ["server", *(column.title for column in columns)]
     lines = [head, ["---"] * len(head)]
-    lines += [[_name(row), *(seen[_name(row), one.title] for one in columns)] for row in ROWS]
+    lines += [
+        [name(row), *(seen.get((name(row), one.title), FAILED) for one in columns)] for row in ROWS
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-@cache
-def _cells(text: str) -> Mapping[tuple[str, str], str]:
-    """Return every cell of the tables of *text* by row and column."""
-    found = {}
-    for table in TABLES:
+def main() -> int:
+    """Write the page anew; return how many cells could not be told."""
+    text = PAGE.read_text()
+    seen = dict(cells(text))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for kind in dict.fromkeys(row.server for row in ROWS):
+            module = import_module(f"tests.services.model_servers.{kind}")
+            try:
+                server = stack.enter_context(module.running(output=folder / f"{kind}.log"))
+            except Missing as missing:
+                print(f"{kind}: {missing}: its rows stay as they are", file=sys.stderr)
+                continue
+            for row in ROWS:
+                if row.server == kind:
+                    print(row.id, flush=True)
+                    seen |= asyncio.run(_seen(row, server))
+    for table, columns in TABLES.items():
         begin, end = between(text, table)
-        lines = [
-            [cell.strip() for cell in line.strip("|").split("|")]
-            for line in text[begin:end].splitlines()
-        ]
-        for name, *cells in lines[2:]:
-            pairs = zip(lines[0][1:], cells, strict=True)
-            found.update({(name, title): cell for title, cell in pairs})
-    return found
-
-
-def _name(row: Row) -> str:
-    return f"{row.title}, `{row.protocol}`, {row.transport}"
+        text = text[:begin] + written(seen, columns) + text[end:]
+    PAGE.write_text(text)
+    return sum(cell == FAILED for cell in seen.values())
 
 
 async def _seen(row: Row, server: Server) -> dict[tuple[str, str], str]:
@@ -73,35 +103,11 @@ async def _seen(row: Row, server: Server) -> dict[tuple[str, str], str]:
     for columns in TABLES.values():
         for column in columns:
             try:
-                seen[_name(row), column.title] = await column.see(row, server)
+                seen[name(row), column.title] = await column.see(row, server)
             except Exception as error:
                 print(f"{row.id}: {column.title}: {error!r}", file=sys.stderr)
-                seen[_name(row), column.title] = "FAILED"
+                seen[name(row), column.title] = FAILED
     return seen
-
-
-def main() -> int:
-    """Write the page anew; return how many cells could not be told."""
-    text = PAGE.read_text()
-    seen = dict(_cells(text))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for name in dict.fromkeys(row.server for row in ROWS):
-            module = import_module(f"tests.services.model_servers.{name}")
-            try:
-                server = stack.enter_context(module.running(output=folder / f"{name}.log"))
-            except Missing as missing:
-                print(f"{name}: {missing}: its rows stay as they are", file=sys.stderr)
-                continue
-            for row in ROWS:
-                if row.server == name:
-                    print(row.id, flush=True)
-                    seen |= asyncio.run(_seen(row, server))
-    for table, columns in TABLES.items():
-        begin, end = between(text, table)
-        text = text[:begin] + written(seen, columns) + text[end:]
-    PAGE.write_text(text)
-    return sum(cell == "FAILED" for cell in seen.values())
 
 
 if __name__ == "__main__":
