@@ -24,6 +24,7 @@ from bridge.transports.objects.calls import NOTHING, Calls
 from bridge.transports.objects.documents import BadDocument, copied_etag, error_of, listing_of
 from bridge.transports.objects.names import bucket_path, named, object_path
 from bridge.transports.objects.parts import Part, check_sendable, etag_of, part_of, pins, version_of
+from bridge.transports.objects.places import Place, places
 from bridge.transports.objects.port import ObjectHead, ObjectRef, Page, StoredObject
 from bridge.transports.objects.refusals import refuses_us
 
@@ -207,9 +208,22 @@ class ObjectStore:
         """
         if not 1 <= limit <= MAX_LISTED:
             raise ValueError(f"limit {limit}: expected 1 to {MAX_LISTED}")
-        path = bucket_path(bucket)
-        asked = {"encoding-type": "url", "list-type": "2", "max-keys": str(limit)}
-        optional = {"prefix": prefix, "start-after": after}
+        for place in places(prefix, after):
+            page = await self._page(bucket, place, limit)
+            if place.alone:
+                page = Page(objects=tuple(o for o in page.objects if o.ref.key == place.prefix))
+            elif place.prefix == prefix:  # the last
+                return page
+            if page.objects:
+                return Page(objects=page.objects, next=page.objects[-1].ref.key)
+        raise AssertionError("the last place has the whole prefix")
+
+    async def _page(self, bucket: str, place: Place, limit: int) -> Page:
+        """Return what one request lists, or as many as it takes to meet an object."""
+        path, after = bucket_path(bucket), place.after
+        # Two at least: of one, MinIO tells whether it is the prefix itself, and nothing else.
+        asked = {"encoding-type": "url", "list-type": "2", "max-keys": str(max(2, limit))}
+        optional = {"prefix": place.prefix, "start-after": after}
         asked |= {name: value for name, value in optional.items() if value}
         for _ in range(MAX_EMPTY_PAGES):
             answer = await self.ask("GET", path, query=_query(asked))
@@ -223,10 +237,11 @@ class ObjectStore:
             if objects and objects[0].ref.key.encode() <= after.encode():
                 where = self._calls.where(bucket)
                 raise Unavailable(f"{where}: expected a store that knows start-after")
+            if len(objects) > limit or (objects and listing.truncated):
+                objects = objects[:limit]
+                return Page(objects=objects, next=objects[-1].ref.key)
             if not listing.truncated:
                 return Page(objects=objects)
-            if objects:
-                return Page(objects=objects, next=objects[-1].ref.key)
             if not listing.token:
                 break
             asked["continuation-token"] = listing.token
