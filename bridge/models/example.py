@@ -10,10 +10,12 @@ from math import prod
 from typing import Any, Final
 
 from bridge.core.errors import Rejected
+from bridge.core.event import shown
 from bridge.core.payload import Body
 from bridge.core.tensors import DTYPES, Tensor, Tensors
 from bridge.models.asking import TensorOptions
 from bridge.protocols.port import Form, Metadata, Spec
+from bridge.protocols.raw import MAX_DIMENSIONS
 
 #: What the request is called.
 ID: Final = "example"
@@ -50,8 +52,10 @@ def _ones(spec: Spec) -> Any:
     import numpy as np
 
     shape = tuple([1 if count < 1 else count for count in spec.shape or (1,)])
-    if prod(shape) > MAX_VALUES:
-        raise Rejected(f"input {spec.name!r} of shape {list(shape)}: too large for an example")
+    if prod(shape) > MAX_VALUES or len(shape) > MAX_DIMENSIONS:
+        raise Rejected(
+            f"input {spec.name!r} of shape {shown(str(list(shape)))}: too large for an example"
+        )
     datatype = _datatype(spec)
     if datatype == "BYTES":
         return np.full(shape, "text", dtype=object)

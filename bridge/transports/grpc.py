@@ -77,7 +77,7 @@ class GrpcChannel:
         else:
             self._channel = grpc.aio.secure_channel(target, credentials, options=arguments)
         self._methods: dict[str, Any] = {}
-        self._error = grpc.aio.AioRpcError
+        self._error, self._misused = grpc.aio.AioRpcError, grpc.aio.UsageError
 
     async def call(
         self, method: str, message: bytes, metadata: Metadata, *, timeout_seconds: float
@@ -103,6 +103,8 @@ class GrpcChannel:
             if code == "DEADLINE_EXCEEDED":
                 raise DeadlineExceeded(f"no answer within {timeout_seconds:.3g} s") from error
             raise GrpcStatus(code, text) from error
+        except self._misused as error:  # it was closed between the choice of it and the call
+            raise Unavailable("the channel was closed") from error
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():

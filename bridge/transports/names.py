@@ -47,7 +47,7 @@ Lookup = Callable[[Target], Awaitable[tuple[Target, ...]]]
 def target_of(text: str) -> Target:
     """Return the target that *text* names; raise ConfigError if it names none."""
     found = _TARGET.fullmatch(text)
-    if found is None or not 0 < int(found["port"]) < 1 << 16:
+    if found is None or not 0 < int(found["port"]) < 1 << 16 or not _is_name(found["host"]):
         # A password may stand before an @.
         told = "one with an @" if "@" in text else shown(text)
         raise ConfigError(f"target {told}: expected host:port, or dns:///host:port")
@@ -105,6 +105,11 @@ def _unknown(target: Target, error: OSError) -> Unavailable:
     return Unavailable(f"{target}: the name was not found: {error.strerror or error}")
 
 
+def _is_name(host: str | None) -> bool:
+    """Whether *host* can be looked up: of other labels the system's own words are an exception."""
+    return host is None or all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
+
+
 _TARGET = re.compile(
-    r"(?:dns:(?:///)?)?(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})"
+    r"(?:dns:(?:///)?)?(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})"
 )

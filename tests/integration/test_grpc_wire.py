@@ -129,3 +129,14 @@ async def test_an_events_own_header_beyond_a_servers_limit_was_held_for_ever() -
     async with FakeGrpcServer(echo) as server, model(server.target) as asked:
         with pytest.raises(Rejected, match="metadata size exceeds"):
             await asked.predict(long)
+
+
+async def test_a_server_that_left_while_it_was_chosen_was_an_error_of_ours() -> None:
+    """Its channel is closed by then, which gRPC takes for a mistake of who calls."""
+    async with FakeGrpcServer(echo) as server, model(server.target) as asked:
+        await asked.servers.members[0].far_end.channel.close()
+
+        with pytest.raises(Unavailable, match="the channel was closed"):
+            await asked.predict(ASKED)
+        with pytest.raises(Unavailable, match="the channel was closed"):
+            await asked.ping()

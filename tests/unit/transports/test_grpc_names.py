@@ -14,6 +14,7 @@ from bridge.transports.names import Names, Target, target_of
         ("iris:9000", Target("iris", 9000)),
         ("dns:///iris.models.svc:9000", Target("iris.models.svc", 9000)),
         ("dns:iris:9000", Target("iris", 9000)),
+        ("iris.models.svc.:9000", Target("iris.models.svc.", 9000)),
         ("10.0.0.3:9000", Target("10.0.0.3", 9000)),
         ("[fd00::3]:9000", Target("fd00::3", 9000)),
     ],
@@ -25,11 +26,31 @@ def test_targets(text: str, expected: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "iris", "iris:", ":9", "iris:99999", "unix:/x", "a b:9", "[x]:9"]
+    "text",
+    [
+        "",
+        "iris",
+        "iris:",
+        ":9",
+        "iris:99999",
+        "iris:\u0663",
+        "unix:/x",
+        "http://iris:9",
+        "a b:9",
+        "[x]:9",
+        "::1:9",
+    ],
 )
 def test_what_is_none(text: str) -> None:
     """Anything else is told of at start."""
     with pytest.raises(ConfigError, match="expected"):
+        target_of(text)
+
+
+@pytest.mark.parametrize("text", ["iris..svc:9000", ".iris:9000", ".:9000", f"{'x' * 64}:9000"])
+def test_a_name_that_cannot_be_looked_up_ended_the_lookups(text: str) -> None:
+    """The system raises no OSError for it: nobody was found, for ever, and without a word why."""
+    with pytest.raises(ConfigError, match=r"^target '.*: expected host:port"):
         target_of(text)
 
 
