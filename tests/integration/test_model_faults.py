@@ -111,7 +111,7 @@ class TestRest:
 
         is_a(Rejected, found, "garbage")
 
-    @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"1", b"{}", b"<html>ok</html>"])
+    @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"1", b"{}", b"ok"])
     async def test_200_with_something_else(self, protocol: str, body: bytes) -> None:
         """No answer of this protocol is garbage, but Seldon's, where any object is a message."""
         found = await rest(protocol, scripted(200, body, JSON))
@@ -121,7 +121,13 @@ class TestRest:
         else:
             is_a(Rejected, found, "garbage")
 
-    @pytest.mark.parametrize("status", [401, 407, 408, 425, 429, 502, 503, 504])
+    async def test_200_with_a_page(self, protocol: str) -> None:
+        """A login's or a load balancer's says nothing of the event."""
+        found = await rest(protocol, scripted(200, b"<html>ok</html>", "Content-Type: text/html"))
+
+        is_a(Unavailable, found, "garbage")
+
+    @pytest.mark.parametrize("status", [401, 404, 405, 407, 408, 425, 429, 502, 503, 504])
     async def test_come_back_later(self, protocol: str, status: int) -> None:
         """Whoever wrote them, these say nothing of the event."""
         found = await rest(protocol, scripted(status, b'{"error":"x"}', JSON))
