@@ -498,8 +498,7 @@ async def _echoed_bytes(row: Row, server: Server) -> bool:
     async with asked(row, server, name="echo", form="tensorflow", **options) as model:
         try:
             answer = await model.predict(request(Body.of({"inputs": said})))
-        except Rejected as error:
-            assert _verdict(error, Rejected)
+        except Rejected:
             return False
     assert {"outputs": said} == answer.json()
     return True
