@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,8 @@ from tests.services.cache import Missing
 from tests.services.kafka import Kafka, fresh
 from tests.services.kafka_broker import has_docker
 from tests.services.kafka_settings import free_ports
-from tests.services.minio_server import Docker, Elsewhere, Local, Server
+from tests.services.minio_server import READY_SECONDS, Docker, Elsewhere, Local, Server
+from tests.services.process import POLL_SECONDS
 
 if TYPE_CHECKING:
     from minio import Minio as Client
@@ -212,6 +214,7 @@ class Minio(ObjectServer):
         suffix: str | None = None,
     ) -> None:
         """Let MinIO tell *target*, and none besides, of what happens in *bucket*, now made."""
+        from minio.error import S3Error
         from minio.notificationconfig import NotificationConfig, QueueConfig
         from minio.notificationconfig import PrefixFilterRule as Prefix
         from minio.notificationconfig import SuffixFilterRule as Suffix
@@ -230,7 +233,15 @@ class Minio(ObjectServer):
                 bucket_name=bucket, config=NotificationConfig(queue_config_list=[queue])
             )
 
-        await asyncio.to_thread(told)
+        # A MinIO that has just started serves before it knows its targets.
+        until = time.monotonic() + READY_SECONDS  # and then it never will
+        while True:
+            try:
+                return await asyncio.to_thread(told)
+            except S3Error as error:
+                if "destination ARN" not in str(error) or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(POLL_SECONDS)
 
     async def replicate(self, bucket: str, key: str, data: bytes, etag: str) -> None:
         """Put *data* with an *etag* of its own choice, as replication from another MinIO does."""
@@ -279,14 +290,16 @@ def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
         return
     folder = output.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    (port,), access_key, secret_key = free_ports(1), "tests-access", uuid.uuid4().hex
-    (primary,), (webhook,) = _kafka_targets("PRIMARY"), _webhook_targets("PRIMARY")
+    access_key, secret_key = "tests-access", uuid.uuid4().hex
+    held = ExitStack()
+    (primary,), (webhook,) = _kafka_targets("PRIMARY"), _webhook_targets(held, "PRIMARY")
     with ThreadPoolExecutor(1) as thread:  # a loop of its own: there may be another here
         thread.submit(asyncio.run, kafka.create_topic(primary.topic)).result()
     kafka_targets = _kafka_targets(*_names("T", TARGETS))
     kept_kafka_targets = _kafka_targets(*_names("K", KEPT_TARGETS))
-    webhook_targets = _webhook_targets(*_names("T", TARGETS))
-    kept_webhook_targets = _webhook_targets(*_names("K", KEPT_TARGETS))
+    webhook_targets = _webhook_targets(held, *_names("T", TARGETS))
+    kept_webhook_targets = _webhook_targets(held, *_names("K", KEPT_TARGETS))
+    (port,) = free_ports(1)  # none of those
     environment = {
         "MINIO_ROOT_USER": access_key,
         "MINIO_ROOT_PASSWORD": secret_key,
@@ -304,8 +317,7 @@ def minio(*, output: Path, kafka: Kafka, own: bool = False) -> Iterator[Minio]:
             environment |= _target(to_port.arn, "WEBHOOK", settings, folder if queued else None)
     runs = Docker if has_docker() else Local
     server: Server = runs(port, folder, environment, output=output)
-    kept = [posted.port for posted in (webhook, *webhook_targets, *kept_webhook_targets)]
-    with _kept_free(kept):
+    with held:
         try:
             server.start()
             yield Minio(
@@ -356,10 +368,12 @@ def _kafka_targets(*names: str) -> list[KafkaTarget]:
     ]
 
 
-def _webhook_targets(*names: str) -> list[WebhookTarget]:
+def _webhook_targets(held: ExitStack, *names: str) -> list[WebhookTarget]:
+    ports = free_ports(len(names))
+    held.enter_context(_kept_free(ports))
     return [
         WebhookTarget(f"arn:minio:sqs::{name}:webhook", port, uuid.uuid4().hex)
-        for name, port in zip(names, free_ports(len(names)), strict=True)
+        for name, port in zip(names, ports, strict=True)
     ]
 
 
