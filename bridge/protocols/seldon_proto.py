@@ -309,6 +309,11 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+#: What protobuf raises by what kind of JSON it meets: infinity for an enum, half of a pair of
+#: surrogates for a key.
+_NO_MESSAGE: Final = (ValueError, TypeError, AttributeError, OverflowError, SystemError)
+
+
 def _parse(said: Any, made: Any, where: str) -> None:
     """Fill *made*, a message, with *said* as proto3's JSON has it."""
     from google.protobuf.json_format import ParseDict, ParseError
@@ -317,5 +322,5 @@ def _parse(said: Any, made: Any, where: str) -> None:
         raise DecodeError(f"{where} is no object")
     try:
         ParseDict(dict(said), made, max_recursion_depth=20)
-    except (ParseError, ValueError, TypeError, AttributeError) as error:  # by what kind it meets
+    except (*_NO_MESSAGE, ParseError) as error:
         raise DecodeError(f"{where}: {shown(str(error), 200)}") from error

@@ -10,10 +10,13 @@ import pytest
 
 from bridge.core.errors import DecodeError
 from bridge.core.payload import Body
+from bridge.core.ports import Request
 from bridge.core.tensors import Tensors
 from bridge.protocols.forms import form_called
+from bridge.protocols.port import Asked
 from bridge.protocols.proto import message
 from bridge.protocols.raw import MAX_EMPTY, from_raw
+from bridge.protocols.seldon_grpc import SeldonGrpc
 from bridge.protocols.seldon_proto import array_of
 
 
@@ -72,3 +75,21 @@ def test_columns_of_no_rows_were_named_one_by_one() -> None:
         Tensors.of(y=np.zeros((0, 2))), like=seldon(ndarray=[[1]]), id="p"
     )
     assert ["t:0", "t:1"] == few.json()["data"]["names"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"strData":"a","status":{"status":Infinity}}',
+        b'{"data":{"tftensor":{"dtype":-Infinity}}}',
+        b'{"strData":"a","meta":{"metrics":["\\ud800"],"x":NaN}}',
+        b'{"strData":"a","meta":{"metrics":[{"key":"k","value":NaN,"type":Infinity}]}}',
+        b'{"strData":"a","meta":{"routing":{"a":Infinity}}}',
+    ],
+)
+def test_what_protobuf_stumbles_over_was_an_error_of_ours(data: bytes) -> None:
+    """An event with it was answered 500 and delivered again, for ever."""
+    body = Body(data)
+
+    with pytest.raises(DecodeError, match=r"^the payload\.(status|meta|data)"):
+        SeldonGrpc(Asked()).call(Request(payload=body, id="p"), body)
