@@ -1,7 +1,7 @@
 """What a source does with an event that it delivers again itself: hold it, never skip it.
 
     handler ─┬─ returned ────────────────────────────────────────────▶ settled
-             ├─ out of time, max_attempts times while others are not ─▶ refused, as bad events are
+             ├─ out of time, max_attempts times, each time overtaken ─▶ refused, as bad events are
              └─ an outage ─▶ held ─▶ a pause, longer each time ─▶ handler
 
 Whoever holds events gives them back when it leaves: cancelled, one is delivered again later.
@@ -37,7 +37,8 @@ class HoldingOptions(Options):
     hold_after_refusals: Annotated[int, Field(ge=0)] = 0
     """How many refusals in a row hold the source: a model was rolled out badly; 0 for never."""
     max_attempts: Annotated[int, Field(ge=1)] = 5
-    """Tries of an event that runs out of time while others are answered; then it is refused."""
+    """Tries of an event that runs out of time while others, begun after it, are answered; then \
+it is refused."""
     hold_initial_seconds: Seconds = 0.1
     """Pause before the second try of an event that met an outage; it doubles from try to try."""
     hold_max_seconds: Seconds = 30.0
@@ -77,9 +78,16 @@ class Holding:
         self._clock = clock
         self._chance = chance
         self._complaints = complaints
-        #: How many events a model has answered. What was filtered or refused says nothing of
-        #: the model: it may hang for all the others.
-        self.answered = 0
+        self._begun = 0
+        self._latest_answered = 0
+
+    def answered(self, place: Place) -> None:
+        """Note that a model has answered the event at *place*.
+
+        What was filtered or refused is not to be told here: it says nothing of the model,
+        which may hang for all the others.
+        """
+        self._latest_answered = max(self._latest_answered, place.begun)
 
     async def until_settled(
         self, handle: Handler, event: Event, place: Place, holder: Holder, *, serial: bool = False
@@ -93,7 +101,7 @@ class Holding:
         pause, strikes = options.hold_initial_seconds, 0
         while True:
             place.attempts += 1
-            answered_before = self.answered
+            self._begun = begun = place.begun = self._begun + 1
             failure: BridgeError
             try:
                 if serial:
@@ -103,11 +111,13 @@ class Holding:
                 failure = error
             else:
                 return
-            if isinstance(failure, DeadlineExceeded) and self.answered > answered_before:
+            # Overtaken: what began later is answered. Those that only wait in line, for a busy
+            # model or a free connection, are not; nor is anybody where the model hangs.
+            if isinstance(failure, DeadlineExceeded) and self._latest_answered > begun:
                 strikes += 1
                 # Where nothing is refused for good, it is asked about again until it is answered.
                 if strikes == options.max_attempts and options.on_dead_letter == "settle":
-                    text = f"{failure}, {strikes} times, while others were answered"
+                    text = f"{failure}, {strikes} times, while later ones were answered"
                     event = Invalid.of_event(event, Rejected(text))
                     continue
             self._complaints.of(failure.reason, failure, id=event.id)

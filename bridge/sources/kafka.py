@@ -277,7 +277,8 @@ class KafkaSource:
             self._deliveries.given_back()
             self._group.create_task(_raise(error))
             return
-        self._holding.answered += answered
+        if answered:
+            self._holding.answered(place)
         self._deliveries.settled()
         place.leave()
         partition.settle(offset)

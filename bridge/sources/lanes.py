@@ -47,6 +47,7 @@ class Place:
         "_settled",
         "_turn",
         "attempts",
+        "begun",
         "published",
         "response",
         "started_ns",
@@ -59,6 +60,7 @@ class Place:
         self.response: Event | None = None
         self.published = 0
         self.attempts = 0
+        self.begun = 0
         self.started_ns = started_ns
         self.waiting = False
         self._lanes = lanes

@@ -158,7 +158,8 @@ class UnderWay:
             self.newest(found.bucket).forget(found.place, found.state)
         else:
             found.state.settled = True
-            self.holding.answered += answered
+            if answered:
+                self.holding.answered(place)
             self.settled_total += 1
         place.leave()
         if not self._works:
