@@ -18,13 +18,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.core.errors import ConfigError, DecodeError, Rejected, Unavailable
-from bridge.core.tensors import Tensors
+from bridge.core.tensors import Tensor, Tensors
 from bridge.protocols.arrays import count_checked
 from bridge.protocols.forms import form_called
 from bridge.protocols.port import Asked, FormName, Metadata, NonFinite, Payload, Spec
 from bridge.protocols.proto import message, parsed
 from bridge.protocols.statuses import judged
-from bridge.protocols.tensor_proto import read, write
+from bridge.protocols.tensor_proto import MAX_LEFT_OUT, read, write
 from bridge.protocols.tensorflow import SIGNATURE
 from bridge.protocols.tensorflow_types import datatype_of
 
@@ -78,7 +78,7 @@ class TensorflowGrpc:
         said = parsed("tensorflow.serving.PredictResponse", message, who)
         try:
             count_checked(len(said.outputs), "outputs")
-            tensors = [read(name, said.outputs[name]) for name in sorted(said.outputs)]
+            tensors = _outputs(said.outputs, len(message))
         except DecodeError as error:
             raise Rejected(f"{who} answered garbage: {error}") from error
         version = None
@@ -142,6 +142,22 @@ _AVAILABLE = 30
 
 def _is_number(version: str) -> bool:
     return version.isascii() and version.isdigit() and int(version) < 1 << 63
+
+
+def _outputs(said: Any, told: int) -> list[Tensor]:
+    """Return the tensors of *said*, which *told* so many bytes; raise DecodeError for garbage.
+
+    A value that is not left out takes a byte at least.
+    """
+    found, values = [], 0
+    for name in sorted(said):
+        found.append(read(name, said[name]))
+        values += found[-1].array.size
+        if values - told > MAX_LEFT_OUT:
+            raise DecodeError(
+                f"outputs of {values} values in {told} bytes: they leave out too many"
+            )
+    return found
 
 
 def _specs(said: Any) -> tuple[Spec, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from bridge.core.errors import DecodeError
+from bridge.core.errors import DecodeError, Rejected
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.core.tensors import Tensors
@@ -18,6 +18,8 @@ from bridge.protocols.proto import message
 from bridge.protocols.raw import MAX_EMPTY, from_raw
 from bridge.protocols.seldon_grpc import SeldonGrpc
 from bridge.protocols.seldon_proto import array_of
+from bridge.protocols.tensor_proto import MAX_LEFT_OUT
+from bridge.protocols.tensorflow_grpc import TensorflowGrpc
 
 
 def oip(shape: list[int]) -> Body:
@@ -93,3 +95,21 @@ def test_what_protobuf_stumbles_over_was_an_error_of_ours(data: bytes) -> None:
 
     with pytest.raises(DecodeError, match=r"^the payload\.(status|meta|data)"):
         SeldonGrpc(Asked()).call(Request(payload=body, id="p"), body)
+
+
+def test_a_thousand_outputs_that_leave_out_their_values_were_a_hundred_gigabytes() -> None:
+    """One value may stand for a shape of millions, and for no more in all of an answer."""
+    said = message("tensorflow.serving.PredictResponse")()
+    for index in range(3):
+        said.outputs[f"y{index}"].dtype = 10  # DT_BOOL
+        said.outputs[f"y{index}"].tensor_shape.dim.add().size = MAX_LEFT_OUT // 2 + 1
+    model = TensorflowGrpc(Asked(name="m"))
+
+    with pytest.raises(
+        Rejected, match=r"^it answered garbage: outputs of \d+ values in \d\d bytes"
+    ):
+        model.answer(said.SerializeToString(), Tensors.of(x=[1]), "it")
+    del said.outputs["y1"], said.outputs["y2"]
+    (tensor,) = model.answer(said.SerializeToString(), Tensors.of(x=[1]), "it").tensors
+
+    assert (MAX_LEFT_OUT // 2 + 1,) == tensor.shape
