@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from bridge.app.notifications import Done
     from bridge.config.notifications import NotificationOptions
 
+#: Pause before what failed is tried again.
+AGAIN_SECONDS = 0.5
+
 objects = typer.Typer(help="Set up what object stores tell of.", no_args_is_help=True)
 
 
@@ -28,6 +33,14 @@ def notify(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds to go on trying where a store does not answer, or refuses: one that "
+            "was just started may not know its targets yet.",
+        ),
+    ] = 0.0,
     output: Annotated[Output, typer.Option(help="For people, or for programs.")] = Output.TEXT,
 ) -> None:
     """Set up the bucket notifications in section `notifications` of FILE.
@@ -39,7 +52,8 @@ def notify(
     from bridge.cli.process import run_loop
 
     quiet_logs()
-    done = run_loop(_all(entries(file, os.environ), remove=remove, dry_run=dry_run))
+    wanted = entries(file, os.environ)
+    done = run_loop(_all(wanted, remove=remove, dry_run=dry_run, wait_seconds=wait))
     if output is Output.JSON:
         show_json(
             {
@@ -57,11 +71,22 @@ def notify(
 
 
 async def _all(
-    entries: Sequence[NotificationOptions], *, remove: bool, dry_run: bool
+    entries: Sequence[NotificationOptions], *, remove: bool, dry_run: bool, wait_seconds: float
 ) -> list[Done]:
+    """Return what was done for each of *entries*; what fails is tried again for *wait_seconds*."""
     from bridge.app.notifications import set_up
 
-    return [one async for one in set_up(entries, remove=remove, dry_run=dry_run)]
+    until = time.monotonic() + wait_seconds
+    done: dict[int, Done] = {}
+    left = list(range(len(entries)))
+    while True:
+        some = [entries[index] for index in left]
+        tried = [one async for one in set_up(some, remove=remove, dry_run=dry_run)]
+        done |= dict(zip(left, tried, strict=True))
+        left = [index for index in left if done[index].error is not None]
+        if not left or time.monotonic() >= until:
+            return [done[index] for index in range(len(entries))]
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _show(one: Done, *, dry_run: bool) -> None:

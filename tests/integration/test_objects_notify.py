@@ -231,6 +231,37 @@ async def test_a_store_that_is_down_and_a_file_that_is_wrong(minio: Minio, tmp_p
     assert minio.secret_key not in said + told + problem
 
 
+async def test_a_store_that_was_just_started_is_waited_for(minio: Minio, tmp_path: Path) -> None:
+    """It does not know its target at first; what is done already is not done again."""
+    empty = b"<NotificationConfiguration></NotificationConfiguration>"
+    unknown = (
+        b"<Error><Code>InvalidArgument</Code><Message>A specified destination ARN does not exist "
+        b"or is not well-formed.</Message></Error>"
+    )
+    written_to: dict[str, int] = {}
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        if request.method == "GET":
+            return HttpResponse(200, (), empty)
+        count = written_to[request.path] = written_to.get(request.path, 0) + 1
+        ready = request.path != "/late" or count == 3
+        return HttpResponse(200 if ready else 400, (), b"" if ready else unknown)
+
+    server = HttpServer(answer)
+    await server.start("127.0.0.1", 0)
+    try:
+        store = {"url": f"http://127.0.0.1:{server.port}"}
+        target = "arn:minio:sqs::PRIMARY:kafka"
+        buckets = ({"store": store, "bucket": name, "target": target} for name in ("late", "good"))
+        file = written(tmp_path, minio, *buckets)
+        status, said, _ = await bridge(str(file), "--wait", "20")
+    finally:
+        await server.close()
+
+    assert (0, {"/late": 3, "/good": 1}) == (status, written_to)
+    assert f"{file}: 2 of 2 changed\n" in said
+
+
 async def test_rules_that_overlap_are_both_told(minio: Minio, tmp_path: Path) -> None:
     """S3 of Amazon refuses a second rule for the same event; MinIO would take it."""
     there = (
