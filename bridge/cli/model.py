@@ -43,7 +43,7 @@ def model(
         line = _line(loaded.lines, pipeline)
         told, request, answer = run_loop(_ask(line, ask=ask))
     if told is None:
-        raise ConfigError(f"pipeline {line.name}: its model's protocol has no words for that")
+        raise ConfigError(f"pipeline {line.name}: its model does not tell what it takes")
     if output is Output.JSON:
         show_json(_facts(line, told, request, answer))
     else:
@@ -128,4 +128,4 @@ def _show(line: Line, told: Metadata, request: Body | None, answer: Body | None)
     for title, body in (("a request that it would take:", request), ("its answer:", answer)):
         if body is not None:
             out.print(f"\n{title}", style="bold")
-            print(body.data.decode("utf-8", "replace"))
+            print(plain(body.data.decode("utf-8", "replace")))

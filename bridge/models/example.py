@@ -14,6 +14,7 @@ from bridge.core.event import shown
 from bridge.core.payload import Body
 from bridge.core.tensors import DTYPES, Tensor, Tensors
 from bridge.models.asking import TensorOptions
+from bridge.protocols.arrays import count_checked
 from bridge.protocols.port import Form, Metadata, Spec
 from bridge.protocols.raw import MAX_DIMENSIONS
 
@@ -35,6 +36,10 @@ def example(form: Form, inputs: Mapping[str, TensorOptions], told: Metadata) -> 
     """
     if not told.inputs:
         raise Rejected(f"model {told.name!r} does not tell what it takes")
+    count_checked(len(told.inputs), f"the metadata of model {told.name!r}")
+    if sum(prod(_shape(spec)) for spec in told.inputs) > MAX_VALUES:
+        shapes = ", ".join(f"{spec.name!r} of {list(_shape(spec))}" for spec in told.inputs[:5])
+        raise Rejected(f"inputs too large for an example: {shown(shapes, 300)}")
     names = {given: wanted.from_ or given for given, wanted in inputs.items()}
     tensors = [
         Tensor.of(names.get(spec.name, spec.name), _ones(spec), _datatype(spec))
@@ -51,14 +56,16 @@ def _datatype(spec: Spec) -> str:
 def _ones(spec: Spec) -> Any:
     import numpy as np
 
-    shape = tuple([1 if count < 1 else count for count in spec.shape or (1,)])
-    if prod(shape) > MAX_VALUES or len(shape) > MAX_DIMENSIONS:
-        raise Rejected(
-            f"input {spec.name!r} of shape {shown(str(list(shape)))}: too large for an example"
-        )
+    shape = _shape(spec)
+    if len(shape) > MAX_DIMENSIONS:
+        raise Rejected(f"input {spec.name!r} of {len(shape)} dimensions: too large for an example")
     datatype = _datatype(spec)
     if datatype == "BYTES":
         return np.full(shape, "text", dtype=object)
     if datatype == "BF16":
         return np.full(shape, 0x3F80, dtype=np.uint16)  # 1.0
     return np.ones(shape, dtype=DTYPES[datatype])
+
+
+def _shape(spec: Spec) -> tuple[int, ...]:
+    return tuple([1 if count < 1 else count for count in spec.shape or (1,)])

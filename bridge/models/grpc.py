@@ -32,6 +32,7 @@ from bridge.models.grpc_servers import GrpcServer, GrpcServers, GrpcServersOptio
 from bridge.models.replicas import Replicas
 from bridge.models.transcoding import Transcoding
 from bridge.protocols.port import Payload
+from bridge.protocols.statuses import judged
 from bridge.protocols.verdicts import forwarded, worded
 from bridge.transports.grpc import ChannelMetadata, GrpcStatus, is_value
 from bridge.transports.names import Lookup, lookup
@@ -235,7 +236,7 @@ class GrpcModel:
             # pythie-serving answers, and knows no such question.
             if answer.code == "UNIMPLEMENTED" and self._options.protocol == "tensorflow":
                 return
-            refusal = self._protocol.judge(answer.code, answer.text, server.who)
+            refusal = judged(answer.code, answer.text, server.who, question[0])
             if isinstance(refusal, Unavailable):
                 raise refusal from answer
             # Seldon's probe is the question for the metadata, which a model may not have; of

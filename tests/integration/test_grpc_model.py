@@ -300,6 +300,9 @@ async def test_ping_asks_for_the_model() -> None:
         ready["answer"] = saying(b"\xff")
         with pytest.raises(Unavailable, match="answered garbage"):
             await asked.ping()
+        ready["answer"] = status("UNIMPLEMENTED", "Method not found!")
+        with pytest.raises(Unavailable, match=f"it serves no {method}:"):
+            await asked.ping()
 
 
 @pytest.mark.parametrize("protocol", ["seldon", "tensorflow"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.core.errors import Rejected
+from bridge.core.errors import EventError, Rejected
 from bridge.models.example import example
 from bridge.protocols.forms import form_called
 from bridge.protocols.port import FormName, Metadata, Spec
@@ -18,8 +18,17 @@ def test_a_model_that_tells_of_an_impossible_tensor_was_a_traceback(
     """`bridge model` says that there is no example, and why."""
     told = Metadata(name="liar", inputs=(Spec(name="x", datatype="FP32", shape=shape),))
 
-    with pytest.raises(Rejected, match=r"input 'x' of shape .*: too large for an example"):
+    with pytest.raises(Rejected, match=r"^inputs? .*too large for an example"):
         example(form_called(form), {}, told)
+
+
+@pytest.mark.parametrize(("inputs", "values"), [(1001, 1), (900, 10_000)])
+def test_a_model_that_tells_of_too_many_tensors_took_all_memory(inputs: int, values: int) -> None:
+    """Each would be small enough."""
+    specs = [Spec(name=f"x{index}", shape=(values,)) for index in range(inputs)]
+
+    with pytest.raises(EventError, match=r"tensors: expected 1000 at most|too large for"):
+        example(form_called("oip"), {}, Metadata(name="liar", inputs=tuple(specs)))
 
 
 @pytest.mark.parametrize("shape", [None, (), (-1, 4), (0, 2), (1,) * 64])
