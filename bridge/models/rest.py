@@ -160,7 +160,7 @@ class RestModel:
         await self._servers.ping()
 
     async def metadata(self) -> Metadata | None:
-        """Return what the model says of itself; None where its protocol has no such words.
+        """Return what the model says of itself; None where it has no such words.
 
         Raise Unavailable if it does not answer, Rejected if what it answers is none.
         """
@@ -168,6 +168,8 @@ class RestModel:
         if server.metadata is None:
             return None
         answer = await self._get(server, server.metadata)
+        if answer.status in _NO_SUCH_PAGE and self._options.protocol == "seldon":
+            return None  # older wrappers, and a class of `bridge component`, have no such page
         if not 200 <= answer.status < 300:
             said = shown(answer.body[:200].decode("utf-8", "replace"), 200)
             raise Unavailable(f"{server.who} answered {answer.status} to its metadata: {said}")
@@ -246,6 +248,9 @@ class RestModel:
         if isinstance(error, Unavailable):
             raise type(error)(text, retry_after_seconds=error.retry_after_seconds) from error
         raise Rejected(text) from error
+
+
+_NO_SUCH_PAGE = frozenset((404, 405, 501))
 
 
 def _protocol(options: RestModelOptions) -> RestProtocol:

@@ -106,7 +106,7 @@ class TestModel:
         ended = bridge("model", written(tmp_path, model))
 
         assert (2, "") == (ended.status, ended.out)
-        assert "its model's protocol has no words for that" in ended.err
+        assert "its model does not tell what it takes" in ended.err
 
     def test_a_server_that_cannot_tell(self, bridge: Run, pythie: Server, tmp_path: Path) -> None:
         """pythie-serving has no metadata: it says so, and the exit says that it did not tell."""

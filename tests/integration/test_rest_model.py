@@ -275,3 +275,20 @@ async def test_original_microservice_answers_the_published_request(
     (row,) = answer.json()["data"]["ndarray"]
     assert answer.json()["data"]["names"] == ["t:0", "t:1", "t:2"]
     assert row == pytest.approx([0.0341, 0.0061, 0.9598], abs=1e-4)
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_server_that_tells_nothing_of_its_model_disagrees_with_nothing(status: int) -> None:
+    """An older wrapper has no page of metadata: `check --connect` finds nothing wrong with it."""
+    async with asking(scripted(status, b"no such page")) as (server, model):
+        assert await model.disagreements() == []
+        assert await model.metadata() is None
+
+    assert server.requests[0].first_line == "GET /api/v1.0/metadata HTTP/1.1"
+
+
+async def test_a_server_that_fails_to_tell_of_its_model_is_told_of() -> None:
+    """What is broken there may be the model."""
+    async with asking(scripted(500, b"boom"), name="iris") as (_server, model):
+        with pytest.raises(Unavailable, match="answered 500 to its metadata: 'boom'"):
+            await model.disagreements()
