@@ -34,7 +34,8 @@ from bridge.models.transcoding import Transcoding
 from bridge.protocols.port import Payload
 from bridge.protocols.statuses import judged
 from bridge.protocols.verdicts import forwarded, worded
-from bridge.transports.grpc import ChannelMetadata, GrpcStatus, is_value
+from bridge.transports.grpc import GrpcStatus
+from bridge.transports.grpc_metadata import ChannelMetadata, is_value
 from bridge.transports.names import Lookup, lookup
 
 if TYPE_CHECKING:

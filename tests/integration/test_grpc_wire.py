@@ -122,13 +122,17 @@ async def test_a_good_answer_with_much_beside_it_was_refused() -> None:
     assert [[1, 2, 3, 4]] == answer.json()["data"]["ndarray"]
 
 
-async def test_an_events_own_header_beyond_a_servers_limit_was_held_for_ever() -> None:
-    """It would be as long again: no other try would be taken."""
-    long = Request(payload=ASKED.payload, id="a41b", headers=((b"baggage", b"z" * 20_000),))
+async def test_an_event_with_a_long_trace_was_held_for_ever() -> None:
+    """A server refuses 20 KB of metadata: what is there for traces alone does not go along."""
+    headers = ((b"tracestate", b"z" * 20_000), (b"traceparent", b"00-1a-2b-01"))
+    traced = Request(payload=ASKED.payload, id="a41b", headers=headers)
 
     async with FakeGrpcServer(echo) as server, model(server.target) as asked:
-        with pytest.raises(Rejected, match="metadata size exceeds"):
-            await asked.predict(long)
+        await asked.predict(traced)
+
+    (call,) = server.calls
+    assert "00-1a-2b-01" == call.metadata["traceparent"]
+    assert "tracestate" not in call.metadata
 
 
 async def test_a_server_that_left_while_it_was_chosen_was_an_error_of_ours() -> None:
