@@ -33,6 +33,7 @@ from bridge.models.agreement import disagreements
 from bridge.models.asking import AskingOptions, FormName
 from bridge.models.replicas import BreakerOptions, Replicas
 from bridge.models.transcoding import Transcoding
+from bridge.protocols.verdicts import is_page
 from bridge.transports.http import HttpClient, HttpResponse, http_client, retry_after_seconds
 from bridge.transports.http.client import check_line
 from bridge.transports.http.credentials import check_not_own, sent_names
@@ -229,6 +230,8 @@ class RestModel:
         """Return if *server* says that it is well; raise Unavailable if not."""
         answer = await self._get(server, server.probe)
         if 200 <= answer.status < 300:
+            if is_page(answer.body):
+                raise Unavailable(f"{server.who} answered a page to its health check, no model's")
             return
         # A 404 is an answer: Seldon's executor serves models, and has no such page.
         if answer.status != 404 or self._options.protocol != "seldon":

@@ -19,6 +19,7 @@ from bridge.models.asking import AskingOptions, TensorOptions
 from bridge.models.example import example
 from bridge.protocols.forms import form_called
 from bridge.protocols.port import FormName, Metadata, Payload
+from bridge.protocols.raw import MAX_DIMENSIONS
 
 #: Characters of the names there are, where one is missing.
 MAX_SHOWN: Final = 300
@@ -90,6 +91,8 @@ def _check(mapping: Mapping[str, TensorOptions], where: str) -> None:
     for name, options in mapping.items():
         if options.shape is not None and options.shape.count(-1) > 1:
             raise ConfigError(f"{where}.{name}.shape: -1 may stand for one dimension, not for two")
+        if options.shape is not None and len(options.shape) > MAX_DIMENSIONS:
+            raise ConfigError(f"{where}.{name}.shape: expected {MAX_DIMENSIONS} dimensions at most")
 
 
 def _mapped(tensors: Tensors, mapping: Mapping[str, TensorOptions], whose: str) -> Tensors:

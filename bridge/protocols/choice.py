@@ -24,5 +24,10 @@ def without(asked: Asked, who: str, *choices: Literal["version", "label", "signa
 
 
 def segment(name: str) -> str:
-    """Return *name* as one segment of a path: whatever it holds, it stays one."""
+    """Return *name* as one segment of a path: whatever it holds, it stays one.
+
+    Raise ConfigError for what every proxy on the way would take for another path.
+    """
+    if name in (".", ".."):
+        raise ConfigError(f"'{name}': expected a name that can stand in a path")
     return quote(name, safe="")

@@ -68,11 +68,16 @@ def garbage(body: Body, expected: str, *, who: str, said: Any = None) -> Rejecte
 
     *said*: the body as JSON, if it is any.
     """
-    if body.data[: 4 * SHOWN_CHARACTERS].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if is_page(body.data):
         page = f"{shown_body(body)}, a page and no model's"
         return Unavailable(f"{who} answered garbage: {page}: expected {expected}")
     words = own_error(said) or shown_body(body)
     return Rejected(f"{who} answered garbage: {words}: expected {expected}")
+
+
+def is_page(data: bytes) -> bool:
+    """Whether *data* is HTML or XML, which stands in no answer of a model server."""
+    return data[: 4 * SHOWN_CHARACTERS].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def parsed(body: Body) -> Any:

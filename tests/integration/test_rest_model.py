@@ -223,6 +223,13 @@ async def test_ping_of_an_ill_server_is_unavailable() -> None:
             await model.ping()
 
 
+async def test_ping_of_a_page_is_unavailable() -> None:
+    """A load balancer answers 200 for a server that is not there, to its probe as well."""
+    async with asking(scripted(200, b"<html>maintenance")) as (server, model):
+        with pytest.raises(Unavailable, match=f"^model at {server.url} answered a page"):
+            await model.ping()
+
+
 def test_describe_is_the_request_that_would_be_sent() -> None:
     """`check --connect` prints where and how the model is asked."""
     assert rest("http://iris:9000/base").describe().split("\n")[:4] == [

@@ -188,6 +188,12 @@ def test_two_dimensions_of_any_size_are_refused_at_start():
         transcoding("oip", inputs={"x": {"shape": [-1, -1]}})
 
 
+def test_a_shape_that_no_tensor_has_is_refused_at_start():
+    """Found with the first event, it would take every event to the dead letter."""
+    with pytest.raises(ConfigError, match=r"inputs\.x\.shape: expected 64 dimensions at most"):
+        transcoding("oip", inputs={"x": {"shape": [1] * 65}})
+
+
 def test_tensors_of_a_payload_and_of_an_answer_can_be_shown():
     """For `bridge try`, in the form that the file's payloads have."""
     made = transcoding("oip", form="tensorflow")

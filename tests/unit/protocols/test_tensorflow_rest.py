@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import pytest
 
 from bridge.core.errors import BridgeError, ConfigError, DecodeError, Rejected, Unavailable
@@ -35,6 +36,14 @@ def test_paths_have_name_and_version(asked: Asked, model: str) -> None:
         protocol.probe_path(),
         protocol.metadata_path(),
     ]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_leads_out_of_its_path_is_refused_at_start(name: str) -> None:
+    """Proxies take `/v1/models/..` for `/v1`, escaped or not."""
+    for asked in (Asked(name=name), Asked(name="m", version=name), Asked(name="m", label=name)):
+        with pytest.raises(ConfigError, match=f"'{re.escape(name)}': expected a name"):
+            TensorflowRest(asked)
 
 
 def test_a_model_without_a_name_cannot_be_asked() -> None:
