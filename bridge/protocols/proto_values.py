@@ -60,6 +60,8 @@ def encode_list(said: Sequence[Any], where: str, depth: int = 0) -> bytes:
         array = _numbers(said)
         if array is not None:
             return encode_array(array)
+    if said and type(said[0]) is str and set(map(type, said)) == {str}:
+        return b"".join(map(_text, said))
     entries = [encode_value(one, f"{where}[{index}]", depth + 1) for index, one in enumerate(said)]
     return b"".join([_framed(b"\x0a", entry) for entry in entries])
 
@@ -248,6 +250,18 @@ def _header(head: bytes) -> tuple[bytes, int] | None:
     if inner == 0 or outer != end - at + inner:
         return None
     return head[:end], end + inner
+
+
+def _text(said: str) -> bytes:
+    """Return a text as an entry of a ListValue."""
+    content = said.encode()
+    if len(content) < len(_SHORT):
+        return _SHORT[len(content)] + content
+    return _framed(b"\x0a", _framed(b"\x1a", content))
+
+
+#: What stands before a text of so many bytes, as long as both lengths are a byte each.
+_SHORT: Final = tuple([bytes((0x0A, length + 2, 0x1A, length)) for length in range(0x7E)])
 
 
 def _framed(tag: bytes, content: bytes) -> bytes:
