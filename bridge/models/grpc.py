@@ -142,15 +142,7 @@ class GrpcModel:
         if question is None:
             return None
         await self._servers.found(self._clock.monotonic() + self._options.timeout_seconds)
-        server = self._servers.replicas.members[0].far_end
-        message = await self._put(server, *question)
-        if isinstance(message, GrpcStatus):
-            told = f"{message.code} to its metadata: {worded(message.text)}"
-            raise Unavailable(f"{server.who} answered {told}") from message
-        try:
-            return self._protocol.read_metadata(message)
-        except EventError as error:
-            raise Rejected(f"{server.who} answered garbage to its metadata: {error}") from error
+        return await self._servers.replicas.first(partial(self._told, question))
 
     @property
     def protocol(self) -> GrpcProtocol:
@@ -252,6 +244,17 @@ class GrpcModel:
             raise Unavailable(f"{server.who}: {error}") from error
         if not well:
             raise Unavailable(f"{server.who} answered that the model is not ready")
+
+    async def _told(self, question: tuple[str, bytes], server: GrpcServer) -> Metadata:
+        """Return what *server* tells of the model, asked *question*."""
+        message = await self._put(server, *question)
+        if isinstance(message, GrpcStatus):
+            told = f"{message.code} to its metadata: {worded(message.text)}"
+            raise Unavailable(f"{server.who} answered {told}") from message
+        try:
+            return self._protocol.read_metadata(message)
+        except EventError as error:
+            raise Rejected(f"{server.who} answered garbage to its metadata: {error}") from error
 
     async def _put(self, server: GrpcServer, method: str, message: bytes) -> bytes | GrpcStatus:
         """Return what *server* answers to a question of ours; raise Unavailable where nothing."""

@@ -10,11 +10,11 @@ the calls until a ping fails. One that is new is found when the names are looked
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import structlog
 
@@ -65,7 +65,7 @@ class GrpcServers:
         options: GrpcServersOptions,
         *,
         called: str,
-        probe: Callable[[GrpcServer], Awaitable[None]],
+        probe: Callable[[GrpcServer], Coroutine[Any, Any, None]],
         clock: Clock,
         lookup: Lookup,
         grace_seconds: float,

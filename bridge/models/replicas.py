@@ -13,7 +13,7 @@ lose by it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -29,6 +29,7 @@ from bridge.core.errors import BridgeError, DeadlineExceeded, Unavailable
 log = structlog.get_logger()
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 #: Longest pause between two probes of a replica that does not answer, in seconds.
 MAX_PROBE_SECONDS = 30.0
@@ -74,7 +75,7 @@ class Replicas(Generic[T]):
         far_ends: Sequence[tuple[str, T]],
         *,
         breaker: BreakerOptions,
-        probe: Callable[[T], Awaitable[None]],
+        probe: Callable[[T], Coroutine[Any, Any, None]],
         clock: Clock,
     ) -> None:
         self.members = [Replica(far_end, name) for name, far_end in far_ends]
@@ -129,16 +130,24 @@ class Replicas(Generic[T]):
         return [member.far_end for member in known.values()]
 
     async def ping(self) -> None:
-        """Return if one of the servers is well; else raise what the first of them said."""
-        answers = await asyncio.gather(
-            *(self._probe(member.far_end) for member in self.members), return_exceptions=True
-        )
-        errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        for error in errors:
-            if not isinstance(error, Unavailable):
-                raise error
-        if len(errors) == len(answers):
-            raise errors[0]
+        """Return as soon as one of the servers is well; else raise what the first of them said."""
+        await self.first(self._probe)
+
+    async def first(self, ask: Callable[[T], Coroutine[Any, Any, A]]) -> A:
+        """Return the first answer to *ask*, which is put to all at once: some may hang.
+
+        Raise, where it is Unavailable of all, what the first server said.
+        """
+        asked = [asyncio.ensure_future(ask(member.far_end)) for member in self.members]
+        try:
+            for answer in asyncio.as_completed(asked):
+                with suppress(Unavailable):
+                    return await answer
+            return await asked[0]
+        finally:
+            for one in asked:
+                one.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     def _pick(self) -> Replica[T]:
         members = self.members

@@ -165,19 +165,7 @@ class RestModel:
 
         Raise Unavailable if it does not answer, Rejected if what it answers is none.
         """
-        server = self._servers.members[0].far_end
-        if server.metadata is None:
-            return None
-        answer = await self._get(server, server.metadata)
-        if answer.status in _NO_SUCH_PAGE and self._options.protocol == "seldon":
-            return None  # older wrappers, and a class of `bridge component`, have no such page
-        if not 200 <= answer.status < 300:
-            said = shown(answer.body[:200].decode("utf-8", "replace"), 200)
-            raise Unavailable(f"{server.who} answered {answer.status} to its metadata: {said}")
-        try:
-            return self._protocol.read_metadata(answer.body)
-        except EventError as error:
-            raise Rejected(f"{server.who} answered garbage to its metadata: {error}") from error
+        return await self._servers.first(self._told)
 
     @property
     def transcoding(self) -> Transcoding:
@@ -236,6 +224,21 @@ class RestModel:
         # A 404 is an answer: Seldon's executor serves models, and has no such page.
         if answer.status != 404 or self._options.protocol != "seldon":
             raise Unavailable(f"{server.who} answered {answer.status} to its health check")
+
+    async def _told(self, server: _Server) -> Metadata | None:
+        """Return what *server* tells of the model; None where it has no such words."""
+        if server.metadata is None:
+            return None
+        answer = await self._get(server, server.metadata)
+        if answer.status in _NO_SUCH_PAGE and self._options.protocol == "seldon":
+            return None  # older wrappers, and a class of `bridge component`, have no such page
+        if not 200 <= answer.status < 300:
+            said = shown(answer.body[:200].decode("utf-8", "replace"), 200)
+            raise Unavailable(f"{server.who} answered {answer.status} to its metadata: {said}")
+        try:
+            return self._protocol.read_metadata(answer.body)
+        except EventError as error:
+            raise Rejected(f"{server.who} answered garbage to its metadata: {error}") from error
 
     async def _get(self, server: _Server, target: str) -> HttpResponse:
         try:

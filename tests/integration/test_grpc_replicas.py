@@ -17,8 +17,9 @@ from bridge.core.errors import DeadlineExceeded, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.models.grpc import GrpcModel, GrpcModelOptions
+from bridge.protocols.proto import message
 from bridge.transports.names import Target, lookup
-from tests.fakes_grpc import FakeGrpcServer, echo, status
+from tests.fakes_grpc import FakeGrpcServer, echo, saying, status
 from tests.services import grpc_echo
 
 IRIS = b'{"data":{"ndarray":[[1,2,3,4]]}}'
@@ -274,3 +275,15 @@ async def test_a_silent_connection_is_given_up(echoes: list[tuple[str, int]]) ->
             os.kill(pid, signal.SIGCONT)
 
     assert time.monotonic() - started < 20
+
+
+async def test_metadata_of_a_model_whose_first_server_is_gone() -> None:
+    """Any of its servers can tell; `bridge check` said that nobody answered."""
+    told = message("inference.ModelMetadataResponse")(name="iris").SerializeToString()
+    async with FakeGrpcServer(saying(told)) as server:
+        asked = model("127.0.0.1:1", server.target, protocol="oip", name="iris")
+        async with asked:
+            said = await asked.metadata()
+
+    assert said is not None
+    assert "iris" == said.name

@@ -209,6 +209,26 @@ async def test_a_ping_asks_all_and_needs_one():
         await Servers("a", "b", "c").replicas().ping()
 
 
+async def test_one_that_hangs_held_up_a_ping_that_others_answer():
+    """All are asked at once, and the first answer is enough; nobody goes on asking."""
+
+    async def probe(name: str) -> None:
+        if name != "c":
+            await asyncio.Event().wait()
+
+    replicas = Replicas(
+        [(name, name) for name in "abc"],
+        breaker=BreakerOptions(),
+        probe=probe,
+        clock=FakeClock(),
+    )
+
+    async with asyncio.timeout(5):
+        await replicas.ping()
+
+    assert len(asyncio.all_tasks()) == 1
+
+
 async def test_leaving_twice_is_fine():
     """Nothing goes on watching."""
     replicas = Servers().replicas()
