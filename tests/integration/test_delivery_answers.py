@@ -73,7 +73,7 @@ async def test_a_sink_that_hangs_is_answered_by_the_deadline(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("garbage", "status"),
     [
-        (Answer(status=200, body=b"<html>"), 422),
+        (Answer(status=200, body=b"<html>"), 503),
         (Answer(status=200, headers={"Content-Type": "application/json"}, body=b"{"), 422),
         (verdict("too few columns"), 422),
         (Answer(status=400, body=b"no"), 422),
@@ -86,7 +86,7 @@ async def test_a_sink_that_hangs_is_answered_by_the_deadline(tmp_path: Path) -> 
 async def test_what_a_model_answers_is_an_outage_or_a_bad_event(
     tmp_path: Path, garbage: Answer, status: int
 ) -> None:
-    """Garbage and verdicts are the event's fault, the rest passes; the model is named."""
+    """Garbage and verdicts are the event's fault; a proxy's page and the rest pass."""
     async with receiving(garbage) as model:
         pipeline = iris(model.url)
         pipeline["model"]["name"] = "simple-iris"
