@@ -9,7 +9,8 @@
     │  ├─ TransformError      a user's transformer raised
     │  └─ Rejected            the model or a sink said no for good
     └─ Unavailable            try again later
-       ├─ DeadlineExceeded    the time for this event is used up
+       ├─ Doubtful            it may be the event's own fault
+       │  └─ DeadlineExceeded    the time for this event is used up
        └─ Overloaded          our own limit is reached
 
 Every text says what, where, and what was expected. ``reason`` is the one word that
@@ -90,7 +91,17 @@ class Unavailable(BridgeError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class DeadlineExceeded(Unavailable):
+class Doubtful(Unavailable):
+    """Not now, and it may be the event's own fault: a batch failed that it was part of.
+
+    A source that delivers again itself gives it up after `max_attempts`, where others that
+    came later are answered.
+    """
+
+    reason = "doubtful"
+
+
+class DeadlineExceeded(Doubtful):
     """The time for this event is used up (HTTP 504)."""
 
     reason = "deadline"

@@ -22,6 +22,7 @@ from bridge.core.errors import (
     BridgeError,
     DeadlineExceeded,
     DecodeError,
+    Doubtful,
     EventError,
     Overloaded,
     Rejected,
@@ -32,7 +33,7 @@ from bridge.core.errors import (
 from bridge.observe.ledger import Histogram, Ledger
 
 _BAD = (EventError, DecodeError, UnsupportedFormat, TransformError, Rejected)
-_OUTAGE = (Unavailable, DeadlineExceeded, Overloaded)
+_OUTAGE = (Unavailable, Doubtful, DeadlineExceeded, Overloaded)
 
 #: Exported as 0 until they happen: Prometheus sees no increase where a series begins, and
 #: would miss the first of each.

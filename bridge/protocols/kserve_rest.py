@@ -2,7 +2,7 @@
 
     status      body                                     meaning
     2xx         an object with predictions               the answer
-    2xx         predictions null                         Unavailable: its batch failed
+    2xx         predictions null                         Doubtful: its batch failed
     2xx         {"error": …}, or anything else           Rejected: garbage
     2xx         a page of HTML                           Unavailable
     404         any: the model is not there (yet)        Unavailable
@@ -12,7 +12,7 @@
     others                                               as `verdicts` has it
 
 The batcher answers 200 with `predictions: null` to every request of a batch that failed: it
-says nothing of this one, which may have been in the company of a bad one.
+says nothing of this one, which may have been in the company of a bad one, or be the bad one.
 
 A body is sent as V1 JSON, whatever event it came in: KServe unwraps a structured CloudEvent
 only under conditions, and answers a binary one with an event of its own.
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.core.errors import Unavailable
+from bridge.core.errors import Doubtful
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
@@ -90,6 +90,6 @@ class KserveRest:
             raise garbage(answer, "predictions", who=who, said=said)
         if said["predictions"] is None:
             why = worded(metadata.text(said.get("message")) or "no reason given")
-            raise Unavailable(f"{who} answered without predictions, the batch failed: {why}")
+            raise Doubtful(f"{who} answered without predictions, the batch failed: {why}")
         take_content_type(answer, headers)
         return answer

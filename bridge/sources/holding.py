@@ -1,7 +1,7 @@
 """What a source does with an event that it delivers again itself: hold it, never skip it.
 
     handler ─┬─ returned ────────────────────────────────────────────▶ settled
-             ├─ out of time, max_attempts times, each time overtaken ─▶ refused, as bad events are
+             ├─ doubtful, max_attempts times, each time overtaken ────▶ refused, as bad events are
              └─ an outage ─▶ held ─▶ a pause, longer each time ─▶ handler
 
 Whoever holds events gives them back when it leaves: cancelled, one is delivered again later.
@@ -19,6 +19,7 @@ from bridge.core.clock import Clock
 from bridge.core.errors import (
     BridgeError,
     DeadlineExceeded,
+    Doubtful,
     EventError,
     Rejected,
     Unavailable,
@@ -37,8 +38,8 @@ class HoldingOptions(Options):
     hold_after_refusals: Annotated[int, Field(ge=0)] = 0
     """How many refusals in a row hold the source: a model was rolled out badly; 0 for never."""
     max_attempts: Annotated[int, Field(ge=1)] = 5
-    """Tries of an event that runs out of time while others, begun after it, are answered; then \
-it is refused."""
+    """Tries of an event that runs out of time, or fails with its batch, while others that began \
+after it are answered; then it is refused."""
     hold_initial_seconds: Seconds = 0.1
     """Pause before the second try of an event that met an outage; it doubles from try to try."""
     hold_max_seconds: Seconds = 30.0
@@ -98,7 +99,7 @@ class Holding:
         ours.
         """
         options = self._options
-        pause, strikes = options.hold_initial_seconds, 0
+        pause, strikes, doubted = options.hold_initial_seconds, 0, 0
         while True:
             place.attempts += 1
             self._begun = begun = place.begun = self._begun + 1
@@ -112,9 +113,13 @@ class Holding:
             else:
                 return
             # Overtaken: what began later is answered. Those that only wait in line, for a busy
-            # model or a free connection, are not; nor is anybody where the model hangs.
-            if isinstance(failure, DeadlineExceeded) and self._latest_answered > begun:
-                strikes += 1
+            # model or a free connection, are not; nor is anybody where the model hangs. What
+            # fails at once has no time for that, and is overtaken from one try to another.
+            doubtful = isinstance(failure, Doubtful)
+            if doubtful and (isinstance(failure, DeadlineExceeded) or not doubted):
+                doubted = begun
+            if doubtful and self._latest_answered > doubted:
+                strikes, doubted = strikes + 1, begun
                 # Where nothing is refused for good, it is asked about again until it is answered.
                 if strikes == options.max_attempts and options.on_dead_letter == "settle":
                     text = f"{failure}, {strikes} times, while later ones were answered"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.core.errors import BridgeError, ConfigError, Rejected, Unavailable
+from bridge.core.errors import BridgeError, ConfigError, Doubtful, Rejected, Unavailable
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.core.tensors import Tensors
@@ -71,7 +71,7 @@ def test_tensors_go_as_rows_of_json() -> None:
         (200, b'{"outputs":[1]}', Rejected),
         (200, b"", Rejected),
         (200, BATCHED, Unavailable),
-        (200, b'{"predictions":null}', Unavailable),
+        (200, b'{"predictions":null}', Doubtful),
         (400, b'{"error":"Expected instances to be a list"}', Rejected),
         (404, b'{"error":"Model with name iris does not exist."}', Unavailable),
         (422, b'{"detail":[{"msg":"field required"}]}', Rejected),
@@ -89,7 +89,7 @@ def test_verdict_table(status: int, body: bytes, expected: type[BridgeError]) ->
 
 def test_a_failed_batch_says_why() -> None:
     """The batcher's words are in the text."""
-    with pytest.raises(Unavailable, match="the batch failed: 'size of prediction is not equal"):
+    with pytest.raises(Doubtful, match="the batch failed: 'size of prediction is not equal"):
         PROTOCOL.judge(200, (), BATCHED, "m")
 
 

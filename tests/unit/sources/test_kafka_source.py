@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.core.errors import DeadlineExceeded, EventError, Unavailable
+from bridge.core.errors import DeadlineExceeded, Doubtful, EventError, Unavailable
 from bridge.core.event import Event, Invalid
 from bridge.observe.ledger import Deliveries, Events
 from bridge.runtime.middleware import handler
@@ -325,6 +325,42 @@ async def test_events_that_only_wait_in_line_for_a_slow_model_are_never_refused(
 
     assert [] == rig.handled.invalid
     assert out_of_time > 8, "each of the last ones was late more often than it may be"
+
+
+async def test_an_event_whose_batches_always_fail_is_refused_in_the_end() -> None:
+    """Those that share one with it are answered with others: it is the bad one."""
+    async with running(max_attempts=3) as rig:
+        rig.handled.failures["a"] = [Doubtful("its batch failed") for _ in range(99)]
+        handle = rig.handled.__call__
+        count = 0
+
+        async def with_neighbours(event: Event) -> None:
+            nonlocal count
+            if event.id == "a" and not isinstance(event, Invalid):
+                count += 1
+                rig.handled.failures[f"b{count}"] = [Doubtful("its batch failed")]
+                await rig.put(f"b{count}", keys="b")
+            await handle(event)
+
+        rig.source._handle = with_neighbours
+        await rig.put("a", keys="a")
+        await rig.handled.until(lambda: "a" in rig.handled.let_out)
+
+    assert ["a"] == [event.id for event in rig.handled.invalid]
+    assert "its batch failed, 3 times" in str(rig.handled.invalid[0].error)
+    assert len(rig.handled.failures["a"]) > 50, "it was given up long before that"
+
+
+async def test_batches_that_fail_for_all_are_an_outage() -> None:
+    """Nobody is refused for what happens to everybody."""
+    async with running(max_attempts=2) as rig:
+        for name in "ab":
+            rig.handled.failures[name] = [Doubtful("its batch failed") for _ in range(9)]
+        await rig.put("a", "b", keys="ab")
+
+        await rig.handled.until(lambda: {"a", "b"} <= set(rig.handled.let_out))
+
+    assert [] == rig.handled.invalid
 
 
 @pytest.mark.parametrize("others", ["filtered", "no event"])
