@@ -218,6 +218,8 @@ class _Builder:
             return None
         if steps[0] == "sinks" and chosen.kind == "kafka":
             self._check_timeout(steps, chosen.options.timeout_seconds)
+        if steps[0] == "sinks" and chosen.kind == "objects":
+            self._check_error_events(steps, chosen.options)
         if is_users_own(chosen.kind):
             sink = GuardedSink(sink)
         name = ".".join(map(str, steps))
@@ -225,6 +227,18 @@ class _Builder:
         sink = sink if step is None else TriedSink(sink, step)
         self._components[name] = sink
         return sink
+
+    def _check_error_events(self, steps: KeyPath, options: Any) -> None:
+        """Refuse a sink that no error event could go to: its event would be held for ever."""
+        if self._options.response.error_type is None:
+            return
+        needed = "an object to copy" if options.content == "copy" else "the response's data"
+        if options.content == "copy" or "{data." in options.bucket + options.key:
+            self._parts.problem(
+                (*self._path, *steps),
+                f"response.error_type: an error event goes to every sink, and has not {needed}: "
+                "expected a dead_letter in its place, or another sink",
+            )
 
     def _check_timeout(self, steps: KeyPath, timeout_seconds: float) -> None:
         """Refuse a Kafka sink that is cut off while it waits: its record goes out all the same.
