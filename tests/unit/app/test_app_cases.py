@@ -193,8 +193,8 @@ def test_a_tests_variables_stand_above_the_files(tmp_path: Path) -> None:
             "refused: {reason: transfrom}",
             [
                 "bridge_test.yaml:4: tests[0].expect.refused.reason: no reason 'transfrom'; "
-                "did you mean 'transform'? (known: deadline, decode, event, format, overloaded, "
-                "rejected, transform, unavailable)"
+                "did you mean 'transform'? (known: deadline, decode, doubtful, event, format, "
+                "overloaded, rejected, transform, unavailable)"
             ],
         ),
         (
