@@ -167,7 +167,7 @@ async def test_a_growing_set_is_found_again() -> None:
             assert (10, 0) == (len(one.calls), len(two.calls))
 
             await names.change(at(one), at(two))
-            await outcomes(asked, 10, at_once=2)
+            await outcomes(asked, 10, at_once=1)
             assert (15, 5) == (len(one.calls), len(two.calls))
 
             await names.change(at(two))
