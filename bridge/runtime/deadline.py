@@ -20,7 +20,8 @@ def deadline(step: Step, seconds: float) -> Step:
 
     Like `asyncio.timeout`, without its price for an event that is in time. The step belongs
     to the loop it is first called on. An event that only waits for its turn, behind others of
-    its key, is none that is late: it gets its time anew.
+    its key, is none that is late: it gets its time anew. One whose response is there gets it
+    once more: cut off while that is written, it would be written again.
     """
     running: dict[_Running, None] = {}
     timer: asyncio.TimerHandle | None = None
@@ -36,12 +37,14 @@ def deadline(step: Step, seconds: float) -> Step:
                 timer = loop.call_at(one.until, sweep)
                 return
             del running[one]
-            if one.delivery is not None and one.delivery.waiting:
+            if one.delivery is not None and one.may_go_on(one.delivery):
                 one.until = now + seconds
                 running[one] = None
                 continue
             one.over = True
             one.task.cancel()
+        if running:  # every one of them got its time anew
+            timer = loop.call_at(next(iter(running)).until, sweep)
 
     async def within(event: Event) -> Outcome:
         nonlocal timer, loop
@@ -69,10 +72,18 @@ def deadline(step: Step, seconds: float) -> Step:
 class _Running:
     """An event under way, and when its time is up."""
 
-    __slots__ = ("delivery", "over", "task", "until")
+    __slots__ = ("delivery", "over", "publishing", "task", "until")
 
     def __init__(self, until: float, task: asyncio.Task[object], delivery: Delivery | None) -> None:
         self.until = until
         self.task = task
         self.delivery = delivery
         self.over = False
+        self.publishing = False
+
+    def may_go_on(self, delivery: Delivery) -> bool:
+        """Whether the event, whose time is up, is none that is late."""
+        if delivery.waiting:
+            return True
+        first, self.publishing = not self.publishing, delivery.response is not None
+        return self.publishing and first

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bridge.core.errors import DeadlineExceeded
+from bridge.core.event import Event, Origin
 from bridge.runtime.deadline import deadline
 from tests.fakes import iris_event
 
@@ -105,3 +106,79 @@ async def test_what_is_cut_leaves_its_task_uncancelled():
 
     await asyncio.sleep(0)
     assert asyncio.current_task().cancelling() == 0
+
+
+class Held:
+    """An event's place in a source that delivers again itself, as far as time asks for it."""
+
+    def __init__(self) -> None:
+        self.response: Event | None = None
+        self.published = 0
+        self.attempts = 1
+        self.started_ns = 0
+        self.waiting = False
+
+    async def turn(self) -> None:
+        return None
+
+
+def held_event(place: Held) -> Event:
+    event = iris_event()
+    return Event(event.attributes, event.data, Origin("kafka", delivery=place))
+
+
+async def test_a_response_that_is_being_written_gets_as_long_again():
+    """Cut off in the middle it would be written again, and be there twice."""
+    place, written = Held(), asyncio.Event()
+
+    async def step(event):
+        place.response = event
+        await asyncio.sleep(0.03)  # the sink's answer comes after the event's time is up
+        written.set()
+        return event
+
+    await deadline(step, 0.02)(held_event(place))
+
+    assert written.is_set()
+
+
+async def test_a_response_that_nobody_takes_is_given_up_all_the_same():
+    """Once more, and not for ever: a sink of one's own may know no time-out."""
+    place = Held()
+    started = asyncio.get_running_loop().time()
+
+    async def step(event):
+        place.response = event
+        await asyncio.Event().wait()
+
+    with pytest.raises(DeadlineExceeded):
+        await deadline(step, 0.02)(held_event(place))
+
+    assert asyncio.get_running_loop().time() - started >= 0.04
+
+
+async def test_an_event_without_a_response_is_late_at_its_time():
+    """A model that hangs gets no more of it than over HTTP."""
+    place = Held()
+
+    async def step(event):
+        await asyncio.Event().wait()
+
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(DeadlineExceeded):
+        await deadline(step, 0.02)(held_event(place))
+
+    assert asyncio.get_running_loop().time() - started < 0.04
+
+
+async def test_an_event_that_waits_for_its_turn_is_not_late():
+    """Those ahead of it in its key may take their time; its own begins anew behind them."""
+    place = Held()
+    place.waiting = True
+
+    async def step(event):
+        await asyncio.sleep(0.07)
+        place.waiting = False
+        return event
+
+    await deadline(step, 0.02)(held_event(place))
