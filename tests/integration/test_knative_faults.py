@@ -189,6 +189,7 @@ async def test_what_is_beyond_the_limit_comes_again_until_all_is_answered(tmp_pa
                 async with sending(around.broker.url) as sender:
                     await send(sender, sent)
                     await until(lambda: metric(bridge, *OVERLOADED) >= 8)
+                    await until(lambda: len(model.requests) >= 4)  # on their way until then
                     full = metric(bridge, "bridge_in_flight", "iris")
                     limit = metric(bridge, "bridge_in_flight_limit", "iris")
                     held = len(model.requests)
