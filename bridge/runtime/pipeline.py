@@ -115,25 +115,22 @@ class Pipeline:
 
     async def __call__(self, event: Event) -> Outcome:
         """Return the reply, or how *event* was settled without one; raise to refuse it."""
-        try:
-            return await self._outcome(event)
-        except Filtered as nothing:
-            return Skipped(nothing.reason, str(nothing))
-
-    async def _outcome(self, event: Event) -> Outcome:
         if EXPIRYTIME in event.attributes and self.expired(event):
             return Quiet.EXPIRED
         delivery = event.origin.delivery
         response = None if delivery is None else delivery.response
-        if response is None:
-            response = await self.response(event)
+        try:
             if response is None:
-                return Quiet.FILTERED
-            if delivery is not None:
-                delivery.response = response
-        if not self._destinations(event):
-            return response
-        return await self.deliver(event, response)
+                response = await self.response(event)
+                if response is None:
+                    return Quiet.FILTERED
+                if delivery is not None:
+                    delivery.response = response
+            if not self._destinations(event):
+                return response
+            return await self.deliver(event, response)
+        except Filtered as nothing:
+            return Skipped(nothing.reason, str(nothing))
 
     async def deliver(self, event: Event, response: Event) -> Outcome:
         """Publish *response* where that to *event* goes; return how that settles *event*.

@@ -12,9 +12,8 @@ bound, so the next pass, whose floor lies before that bound, finds it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -32,8 +31,6 @@ from bridge.sources.under_way import UnderWay, Work
 from bridge.transports.objects.port import BucketMissing, Listed, Page
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 
 class BucketListing:
@@ -65,6 +62,7 @@ class BucketListing:
         self._under_way = under_way
         self._deliveries = deliveries
         self._complaints = complaints
+        self._available = under_way.holding.available
         self._clock = clock
         self._store_clock = StoreClock(clock, self._overlap_ms, source=name)
         self._cursor = CursorObject(store, options, listing, owner=owner, clock=clock)
@@ -85,7 +83,7 @@ class BucketListing:
         """
         while True:
             try:
-                cursor = await self._again(self._cursor.claim)
+                cursor = await self._available(self._cursor.claim)
                 self._restore(cursor)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._passes())
@@ -115,7 +113,7 @@ class BucketListing:
         for bucket, one in self._buckets.items():
             await self._take_up(bucket, one)
         while True:
-            bound = await self._again(self._begin_pass)
+            bound = await self._available(self._begin_pass)
             for bucket, one in self._buckets.items():
                 await self._pass(bucket, one, bound)
             await self._clock.sleep(self._listing.interval_seconds)
@@ -148,7 +146,7 @@ class BucketListing:
             at.bound, at.after = bound, ""
             if at.floor is None and self._listing.start == "latest":
                 at.floor = bound
-                await self._again(self._commit)
+                await self._available(self._commit)
         while True:
             page = await self._page(
                 bucket,
@@ -186,7 +184,7 @@ class BucketListing:
     async def _page(self, bucket: str, *, prefix: str, after: str = "", limit: int) -> Page | None:
         """Return one page when the store has it; None where there is no such bucket (yet)."""
         try:
-            return await self._again(
+            return await self._available(
                 partial(self._store.list, bucket, prefix=prefix, after=after, limit=limit)
             )
         except BucketMissing as error:
@@ -293,7 +291,7 @@ class BucketListing:
             now = self._clock.monotonic()
             news = self._under_way.settled_total > self._written_total
             if news or now - written >= beat:
-                await self._again(self._commit)
+                await self._available(self._commit)
                 written = now
 
     async def _commit(self) -> None:
@@ -314,18 +312,6 @@ class BucketListing:
                 work.disown()
             one.open.clear()
         self._buckets = {}
-
-    async def _again(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return what *ask* returns, when the store can be asked."""
-        pause = self._options.hold_initial_seconds
-        while True:
-            try:
-                return await ask()
-            except Unavailable as error:
-                self._complaints.of("unavailable", error)
-                asked = error.retry_after_seconds
-            await self._under_way.holding.wait(pause, asked)
-            pause = self._under_way.holding.next(pause)
 
 
 class _Bucket:

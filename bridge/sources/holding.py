@@ -10,7 +10,8 @@ Whoever holds events gives them back when it leaves: cancelled, one is delivered
 from __future__ import annotations
 
 import random
-from typing import Annotated, Literal, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -28,6 +29,8 @@ from bridge.core.event import Event, Invalid
 from bridge.core.ports import Handler
 from bridge.observe.complaints import Complaints
 from bridge.sources.lanes import Place
+
+T = TypeVar("T")
 
 
 class HoldingOptions(Options):
@@ -131,6 +134,18 @@ class Holding:
             holder.hold(place, str(failure))
             await self.wait(pause, getattr(failure, "retry_after_seconds", None))
             holder.tried(place)
+            pause = self.next(pause)
+
+    async def available(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what *ask* returns, as soon as it meets no outage."""
+        pause = self._options.hold_initial_seconds
+        while True:
+            try:
+                return await ask()
+            except Unavailable as error:
+                self._complaints.of("unavailable", error)
+                asked = error.retry_after_seconds
+            await self.wait(pause, asked)
             pause = self.next(pause)
 
     async def wait(self, pause: float, asked: float | None = None) -> None:

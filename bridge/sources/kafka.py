@@ -163,22 +163,13 @@ class KafkaSource:
 
     async def _join(self) -> None:
         """Connect, again and again until a broker answers."""
-        pause = self._options.hold_initial_seconds
-        while True:
-            try:
-                await self._consumer.start(self)
-            except Unavailable as error:
-                self._complaints.of("unavailable", error)
-                await self._holding.wait(pause)
-                pause = self._holding.next(pause)
-            else:
-                log.info(
-                    "joining group",
-                    source=self._name,
-                    group=self._options.group_id,
-                    topics=self._options.topics,
-                )
-                return
+        await self._holding.available(partial(self._consumer.start, self))
+        log.info(
+            "joining group",
+            source=self._name,
+            group=self._options.group_id,
+            topics=self._options.topics,
+        )
 
     async def _let_go(self, partitions: Sequence[Assigned], seconds: float | None) -> None:
         """Settle what is running in *partitions*, within *seconds*, commit and forget them."""

@@ -105,12 +105,12 @@ class MinioSource:
     @property
     def port(self) -> int:
         """The port that is listened on; 0 where none is."""
-        return 0 if self._webhook is None else self._webhook.port
+        return 0 if self._webhook is None else self._webhook.listener.port
 
     @property
     def far_end(self) -> Component | None:
         """Who is asked for the keys of MinIO's tokens, if anybody is."""
-        return None if self._webhook is None else self._webhook.door
+        return None if self._webhook is None else self._webhook.listener.door
 
     async def __aenter__(self) -> Self:
         """Listen: until `run` is called notifications are answered 503.
@@ -120,13 +120,13 @@ class MinioSource:
         if self._own_store is not None:
             await self._own_store.__aenter__()
         if self._webhook is not None:
-            await self._webhook.open()
+            await self._webhook.listener.open()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Close every connection; may be called twice."""
         if self._webhook is not None:
-            await self._webhook.close()
+            await self._webhook.listener.close()
         if self._own_store is not None:
             await self._own_store.__aexit__(*exc)
 
@@ -143,7 +143,7 @@ class MinioSource:
                 except BucketMissing as error:
                     raise Unavailable(str(error)) from error
         if self._webhook is not None:
-            await self._webhook.ping()
+            await self._webhook.listener.ping()
 
     async def run(self, handle: Handler, stop: asyncio.Event) -> None:
         """Give events to *handle* until *stop*; return when all are settled or given back.
@@ -156,7 +156,7 @@ class MinioSource:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 if self._webhook is not None:
-                    group.create_task(self._webhook.run(handle, stop))
+                    group.create_task(self._webhook.listener.run(handle, stop))
                 listing = None
                 if self._listing is not None:
                     listing = group.create_task(self._listing.run())
@@ -167,7 +167,7 @@ class MinioSource:
                 await under_way.idle()
         finally:
             if self._webhook is not None:
-                await self._webhook.close()
+                await self._webhook.listener.close()
             under_way.cancel()
             await under_way.idle()
             if self._listing is not None:

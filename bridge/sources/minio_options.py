@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from bridge.config.object_names import BucketName
 from bridge.config.objects import ObjectStoreOptions
 from bridge.config.options import Options, Seconds
 from bridge.sources.holding import HoldingOptions
@@ -22,8 +23,6 @@ CREATED: Final = (
     "ObjectCreated:Copy",
     "ObjectCreated:CompleteMultipartUpload",
 )
-
-BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
 _EVENT_NAME = re.compile(r"[A-Z][A-Za-z]*:(?:[A-Z][A-Za-z]*|\*)")
 

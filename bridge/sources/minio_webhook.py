@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 
 from bridge.core.clock import Clock
 from bridge.core.errors import BridgeError, DecodeError, Overloaded, Unavailable
-from bridge.core.ports import Component, Handler
 from bridge.observe.complaints import Complaints
 from bridge.observe.ledger import Deliveries
 from bridge.sources.found import Found, of_notification
@@ -34,7 +33,10 @@ LeftOut = Callable[[Found, str, str], None]
 
 
 class MinioWebhook:
-    """The endpoint of one source; *under_way* works on what is told, *left_out* hears the rest."""
+    """The endpoint of one source; *under_way* works on what is told, *left_out* hears the rest.
+
+    Its *listener* is opened, run and closed by the source.
+    """
 
     def __init__(
         self,
@@ -55,59 +57,33 @@ class MinioWebhook:
         self._ready = ready
         self._complaints = complaints
         self._requests = 0
-        self._listener = Listener(
+        self.listener = Listener(
             webhook,
             self._answer,
             name="minio",
             deliveries=deliveries,
             guarded=_posts,
-            refuse=lambda error: refusal(error, self._listener),
+            refuse=lambda error: refusal(error, self.listener),
             complaints=complaints,
             clock=clock,
         )
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return self._listener.port
-
-    @property
-    def door(self) -> Component | None:
-        """Who is asked for the keys of the senders' tokens, if anybody is."""
-        return self._listener.door
-
-    async def open(self) -> None:
-        """Listen; raise ConfigError where the address cannot be listened on."""
-        await self._listener.open()
-
-    async def close(self) -> None:
-        """Close every connection and cancel what is under way; may be called twice."""
-        await self._listener.close()
-
-    async def ping(self) -> None:
-        """Return, or raise Unavailable where the issuer of MinIO's token is down."""
-        await self._listener.ping()
-
-    async def run(self, handle: Handler, stop: asyncio.Event) -> None:
-        """Answer until *stop*; return when every request taken in is answered."""
-        await self._listener.run(handle, stop)
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         if not _posts(request):
             return self._other(request)
         if request.path != self._webhook.path:
-            self._listener.turned_away(404, f"path {request.path[:100]}: expected the webhook's")
+            self.listener.turned_away(404, f"path {request.path[:100]}: expected the webhook's")
             return HttpResponse(404, (TEXT,), b"no webhook listens on this path")
         self._requests += 1
         try:
-            return await self._listener.booked(self._deliver(request), self._refuse)
+            return await self.listener.booked(self._deliver(request), self._refuse)
         finally:
             self._requests -= 1
 
     def _refuse(self, error: BridgeError) -> HttpResponse:
         if isinstance(error, (DecodeError, Overloaded)):
             self._complaints.of(error.reason, error)
-        return refusal(error, self._listener)
+        return refusal(error, self.listener)
 
     def _other(self, request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
@@ -124,7 +100,7 @@ class MinioWebhook:
         if self._requests > self._webhook.max_in_flight:
             raise Overloaded(f"max_in_flight: {self._webhook.max_in_flight} under way already")
         if request.coding:
-            request = self._listener.unpacked(request)
+            request = self.listener.unpacked(request)
         if not request.body.strip():
             return SETTLED
         works: list[Work] = []
