@@ -62,7 +62,8 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """How many values along each dimension; () is a single value without one."""
-        return tuple(self.array.shape)
+        counts: tuple[int, ...] = self.array.shape
+        return counts
 
     @property
     def columns(self) -> tuple[str, ...]:

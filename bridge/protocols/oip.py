@@ -29,8 +29,9 @@ OUTPUTS: Final = "outputs"
 #: The parameter that says how many binary bytes are a tensor's.
 BINARY_SIZE: Final = "binary_data_size"
 
-#: How the values of one tensor are told: returns the members beside name, shape and datatype.
-Told = Callable[[Tensor], Mapping[str, Any]]
+#: How the values of one tensor are told: puts them into its object, which has name, shape,
+#: datatype and parameters.
+Told = Callable[[Tensor, dict[str, Any]], None]
 
 #: How values that are no `data` are found: given a tensor's object, where it stands, its
 #: datatype and its shape, returns its array, None where it has none but data.
@@ -72,12 +73,12 @@ class OipForm:
         said = answering(tensors, answered, self._told, model_name=self._model_name, wanted=wanted)
         return Body(written.dumps(said), JSON)
 
-    def _told(self, tensor: Tensor) -> Mapping[str, Any]:
+    def _told(self, tensor: Tensor, said: dict[str, Any]) -> None:
         if tensor.datatype == "BF16":
             raise Rejected(
                 f"tensor {tensor.name!r} is BF16, which JSON has no form for: expected binary"
             )
-        return {"data": written.values(tensor, self._non_finite, flat=True)}
+        said["data"] = written.values(tensor, self._non_finite, flat=True)
 
 
 def asking(tensors: Tensors, id: str, told: Told) -> dict[str, Any]:
@@ -111,9 +112,10 @@ def request_of(said: Any, found: Found | None = None, *, booleans: bool = True) 
     asked = _object(said)
     tensors = _tensors(asked, "inputs", found, booleans)
     wanted = _wanted(asked)
-    parameters = {**_parameters(asked, "parameters"), OUTPUTS: wanted}
-    if not wanted:  # what an event says there is none
-        del parameters[OUTPUTS]
+    parameters = dict(_parameters(asked, "parameters"))
+    parameters.pop(OUTPUTS, None)  # what an event says there is none
+    if wanted:
+        parameters[OUTPUTS] = wanted
     return Tensors(tensors, parameters)
 
 
@@ -130,6 +132,8 @@ def answer_of(said: Any, found: Found | None = None, *, booleans: bool = True) -
 
 def scalars(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of *parameters* that this protocol has room for: texts, numbers, booleans."""
+    if not parameters:
+        return {}
     return {
         name: value
         for name, value in parameters.items()
@@ -151,13 +155,11 @@ def _said(tensor: Tensor, told: Told) -> dict[str, Any]:
         "shape": tensor.shape,
         "datatype": tensor.datatype,
     }
-    values = told(tensor)
     parameters = scalars(tensor.parameters)
     parameters.pop(BINARY_SIZE, None)
-    if parameters or "parameters" in values:
-        said["parameters"] = {**parameters, **values.get("parameters", {})}
-    if "data" in values:
-        said["data"] = values["data"]
+    if parameters:
+        said["parameters"] = parameters
+    told(tensor, said)
     return said
 
 
@@ -202,9 +204,10 @@ def _tensor(said: Any, where: str, found: Found | None, booleans: bool) -> Tenso
     if not arrays.is_shape(shape):
         raise DecodeError(f"{where}: its shape is no array of counts")
     parameters = _parameters(said, where)
-    array = None if found is None else found(parameters, where, datatype, tuple(shape))
+    counts = tuple(shape)
+    array = None if found is None else found(parameters, where, datatype, counts)
     if array is None:
-        array = _of_data(said.get("data"), where, datatype, tuple(shape), booleans)
+        array = _of_data(said.get("data"), where, datatype, counts, booleans)
     if BINARY_SIZE in parameters:
         parameters = {key: one for key, one in parameters.items() if key != BINARY_SIZE}
     return Tensor(name, datatype, array, parameters)

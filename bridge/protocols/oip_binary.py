@@ -108,7 +108,7 @@ def _said(data: bytes, length: int) -> Any:
 def _into(blobs: list[Any]) -> oip.Told:
     """Return what tells a tensor's values by their size, and puts them into *blobs*."""
 
-    def told(tensor: Tensor) -> Mapping[str, Any]:
+    def told(tensor: Tensor, said: dict[str, Any]) -> None:
         if tensor.datatype == "BYTES":
             blob: Any = raw.to_raw(tensor)
             size = len(blob)
@@ -116,7 +116,7 @@ def _into(blobs: list[Any]) -> oip.Told:
             blob = raw.little(tensor.array)
             size = blob.nbytes
         blobs.append(blob)
-        return {"parameters": {oip.BINARY_SIZE: size}}
+        said.setdefault("parameters", {})[oip.BINARY_SIZE] = size
 
     return told
 

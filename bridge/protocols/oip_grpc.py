@@ -63,11 +63,14 @@ class OipGrpc:
             model_version=self._version,
             id=own if isinstance(own, str) and own else request.id,
         )
-        _set_parameters(made.parameters, tensors.parameters)
+        if tensors.parameters:
+            _set_parameters(made.parameters, tensors.parameters)
         for tensor in tensors.tensors:
-            told = made.inputs.add(name=tensor.name, datatype=tensor.datatype)
-            told.shape.extend(tensor.shape)
-            _set_parameters(told.parameters, tensor.parameters)
+            told = made.inputs.add(
+                name=tensor.name, datatype=tensor.datatype, shape=tensor.array.shape
+            )
+            if tensor.parameters:
+                _set_parameters(told.parameters, tensor.parameters)
             made.raw_input_contents.append(to_raw(tensor))
         for one in wanted:
             if isinstance(one, dict) and isinstance(one.get("name"), str):
@@ -136,19 +139,19 @@ _CONTENTS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def _answered(said: Any) -> Tensors:
-    raw = said.raw_output_contents
-    count_checked(len(said.outputs), "outputs")
-    if raw and len(raw) != len(said.outputs):
-        raise DecodeError(f"{len(raw)} raw contents for {len(said.outputs)} outputs")
+    raw, outputs = said.raw_output_contents, said.outputs[:]
+    count_checked(len(outputs), "outputs")
+    if raw and len(raw) != len(outputs):
+        raise DecodeError(f"{len(raw)} raw contents for {len(outputs)} outputs")
     tensors = []
-    for index, output in enumerate(said.outputs):
-        where = f"output {output.name!r}"
-        datatype, shape = output.datatype, tuple(output.shape)
+    for index, output in enumerate(outputs):
+        name, datatype, shape = output.name, output.datatype, tuple(output.shape[:])
+        where = f"output {name!r}"
         if raw:
             array = from_raw(raw[index], datatype, shape, where)
         else:
             array = _typed(output.contents, datatype, shape, where)
-        tensors.append(Tensor(output.name, datatype, array, _parameters(output.parameters)))
+        tensors.append(Tensor(name, datatype, array, _parameters(output.parameters)))
     return Tensors(
         unique(tensors, "the answer"), _parameters(said.parameters), said.model_version or None
     )

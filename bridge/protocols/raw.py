@@ -56,16 +56,20 @@ def from_raw(data: bytes | memoryview, datatype: str, shape: Sequence[int], wher
     count = counted(shape, where)
     if datatype == "BYTES":
         return _texts(data, count, where).reshape(tuple(shape))
-    dtype = _little_dtype(datatype) if datatype in DTYPES else dtype_of(datatype, where)
-    if len(data) != count * dtype.itemsize:
+    if datatype not in DTYPES:
+        known = ", ".join(DTYPES)
+        raise DecodeError(f"{where} is of datatype {datatype!r}: expected {known}")
+    dtype = dtype_of(datatype)
+    size = count * dtype.itemsize
+    if len(data) != size:
         raise DecodeError(
-            f"{where} has {len(data)} bytes: expected {count * dtype.itemsize}, "
+            f"{where} has {len(data)} bytes: expected {size}, "
             f"those of {datatype} in shape {list(shape)}"
         )
-    array = np.frombuffer(data, dtype)
+    array = native(np.frombuffer(data, dtype))
     if datatype == "BOOL":
         array = _booleans(array, where)
-    return native(array).reshape(tuple(shape))
+    return array.reshape(shape)
 
 
 def counted(shape: Sequence[int], where: str) -> int:
@@ -97,13 +101,11 @@ def check_empty(shape: Sequence[int], where: str) -> None:
         )
 
 
-def dtype_of(datatype: str, where: str) -> np.dtype[Any]:
-    """Return numpy's type of *datatype*; raise DecodeError if that is none."""
+@cache
+def dtype_of(datatype: str) -> np.dtype[Any]:
+    """Return numpy's type of *datatype*, a key of DTYPES."""
     import numpy as np
 
-    if datatype not in DTYPES:
-        known = ", ".join(DTYPES)
-        raise DecodeError(f"{where} is of datatype {datatype!r}: expected {known}")
     return np.dtype(DTYPES[datatype])
 
 
@@ -115,15 +117,8 @@ def little(array: Array) -> Array:
 
 
 def native(array: Array) -> Array:
-    """Return a little-endian *array* in the machine's byte order."""
-    if sys.byteorder == "little":  # numpy's own types have no other order here
-        return array if array.dtype.isnative else array.view(array.dtype.newbyteorder("="))
-    return array.astype(array.dtype.newbyteorder("="))  # pragma: no cover  # no such machine here
-
-
-@cache
-def _little_dtype(datatype: str) -> np.dtype[Any]:
-    return dtype_of(datatype, "").newbyteorder("<")
+    """Return *array*, read as the machine's own though it is little-endian, as what it says."""
+    return array if sys.byteorder == "little" else array.byteswap()
 
 
 def _booleans(array: Array, where: str) -> Array:

@@ -152,7 +152,7 @@ def read_meta(meta: Any) -> Mapping[str, Any]:
     if not isinstance(meta, dict):
         raise DecodeError(f"meta is {_kind(meta)}: expected an object")
     for key, kind in _META.items():
-        if not isinstance(meta.get(key), kind | None):
+        if meta.get(key) is not None and not isinstance(meta[key], kind):
             raise DecodeError(f"meta.{key} is {_kind(meta[key])}: expected {_KINDS[kind]}")
     return meta
 

@@ -73,7 +73,7 @@ class SeldonGrpc:
     def answer(self, message: bytes, payload: Payload, who: str) -> Payload:
         """Return what *message* says: JSON where *payload* was, else its tensors."""
         said = parsed(MESSAGE, message, who)
-        if said.status.status == _FAILURE:
+        if said.HasField("status") and said.status.status == _FAILURE:
             told = status_json(said.status)
             words = ": ".join([part for part in (told["reason"], told["info"]) if part])
             raise Rejected(f"{who} answered with a failure: {worded(words) or told['code']}")
@@ -120,21 +120,24 @@ class SeldonGrpc:
         made.meta.puid = id
         if isinstance(tensors.parameters.get("meta"), dict):
             fill_meta(made.meta, tensors.parameters["meta"], "meta")
-        made.data.names.extend(tensor.columns)
-        made.data.tensor.shape.extend(tensor.shape)
-        made.data.tensor.values.extend(_doubles(tensor))
+        told = made.data
+        if tensor.parameters:
+            told.names.extend(tensor.columns)
+        told.tensor.shape.extend(tensor.array.shape)
+        told.tensor.values.extend(_doubles(tensor))
         return made
 
     def _tensors(self, said: Any) -> Tensors:
-        if said.WhichOneof("data_oneof") == "data":
-            names, meta = list(said.data.names), meta_json(said.meta, self._non_finite)
+        if said.HasField("data"):
+            data, names = said.data, list(said.data.names)
+            meta = meta_json(said.meta, self._non_finite) if said.HasField("meta") else {}
             named = {"names": names} if names else {}
             around = {"meta": meta} if meta else {}
-            array = array_of(said.data)
+            array = array_of(data)
             if array is not None:
                 return Tensors((Tensor(UNNAMED_OUTPUT, "FP64", array, named),), around)
-            if said.data.WhichOneof("data_oneof") == "tftensor":
-                found = read(UNNAMED_OUTPUT, said.data.tftensor)
+            if data.HasField("tftensor"):
+                found = read(UNNAMED_OUTPUT, data.tftensor)
                 return Tensors((Tensor(found.name, found.datatype, found.array, named),), around)
         return self._form.read_answer(Body(dumps(to_json(said, self._non_finite))))
 
@@ -142,19 +145,15 @@ class SeldonGrpc:
 _FAILURE: Final = 1
 
 
-def _doubles(tensor: Tensor) -> list[float]:
-    """Return *tensor*'s values as doubles; raise Rejected where one is none."""
-    if tensor.datatype in ("INT64", "UINT64"):
-        numbers: list[int] = tensor.array.reshape(-1).tolist()
-        if any(int(float(number)) != number for number in numbers):
-            raise Rejected(f"tensor {tensor.name!r} holds an integer that no double holds")
-        return list(map(float, numbers))
+def _doubles(tensor: Tensor) -> list[Any]:
+    """Return *tensor*'s numbers, which doubles hold; raise Rejected where one is none."""
     array = widened(tensor.array) if tensor.datatype == "BF16" else tensor.array
-    try:
-        doubles: list[float] = Tensor.of(tensor.name, array, "FP64").array.reshape(-1).tolist()
-    except DecodeError as error:
-        raise Rejected(f"{error}: Seldon's gRPC has doubles alone") from error
-    return doubles
+    numbers: list[Any] = array.reshape(-1).tolist()
+    if tensor.datatype in ("INT64", "UINT64") and any(
+        int(float(number)) != number for number in numbers
+    ):
+        raise Rejected(f"tensor {tensor.name!r} holds an integer that no double holds")
+    return numbers
 
 
 def _serialized(made: Any) -> bytes:

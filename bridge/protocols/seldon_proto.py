@@ -146,16 +146,16 @@ def array_of(data: Any) -> Array | None:
     """
     import numpy as np
 
-    form = data.WhichOneof("data_oneof")
-    if form == "tensor":
-        shape = tuple(data.tensor.shape)
-        values = np.array(data.tensor.values, dtype=np.float64)
+    if data.HasField("tensor"):
+        told = data.tensor
+        shape = tuple(told.shape[:])
+        values = np.array(told.values)
         if counted(shape, "data.tensor") != len(values):
             raise DecodeError(
                 f"data.tensor has {len(values)} values: expected those of shape {list(shape)}"
             )
         return values.reshape(shape)
-    return decode_array(data.ndarray) if form == "ndarray" else None
+    return decode_array(data.ndarray) if data.HasField("ndarray") else None
 
 
 _MEMBERS: Final = ("status", "meta", "data", "binData", "strData", "jsonData", "customData")

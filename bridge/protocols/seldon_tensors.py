@@ -100,7 +100,7 @@ def _read(body: Body, name: str) -> Tensors:
     raw = _message(body)
     key = _carrier(raw)
     if key == "data":
-        tensor = _of_data(raw["data"], name, arrays.has_booleans(body))
+        tensor = _of_data(raw[key], name, arrays.has_booleans(body))
     elif key == "strData":
         if not isinstance(raw[key], str):
             raise DecodeError("strData is no text")

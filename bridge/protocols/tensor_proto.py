@@ -38,9 +38,10 @@ _WIDE: Final = {
 def write(tensor: Tensor, into: Any) -> None:
     """Fill *into*, an empty TensorProto, with *tensor*."""
     into.dtype = TYPES[tensor.datatype][1]
-    into.tensor_shape.SetInParent()
-    for count in tensor.shape:
-        into.tensor_shape.dim.add().size = count
+    told = into.tensor_shape
+    told.SetInParent()
+    for count in tensor.array.shape:
+        told.dim.add(size=count)
     if tensor.datatype == "BYTES":
         into.string_val.extend(tensor.array.reshape(-1).tolist())
     else:
@@ -57,11 +58,13 @@ def read(name: str, said: Any) -> Tensor:
     datatype = datatype_of(said.dtype)
     if datatype is None:
         raise DecodeError(f"{where} is of {_type_name(said)}: expected one of {', '.join(DTYPES)}")
-    if said.tensor_shape.unknown_rank:
+    told = said.tensor_shape
+    if told.unknown_rank:
         raise DecodeError(f"{where} has no shape, only values")
-    shape = tuple([dimension.size for dimension in said.tensor_shape.dim])
-    if said.tensor_content and datatype != "BYTES":
-        return Tensor(name, datatype, from_raw(said.tensor_content, datatype, shape, where))
+    shape = tuple([dimension.size for dimension in told.dim[:]])
+    content = said.tensor_content  # taken once: protobuf copies it each time it is asked for
+    if content and datatype != "BYTES":
+        return Tensor(name, datatype, from_raw(content, datatype, shape, where))
     field = _FIELDS[datatype]
     count = counted(shape, where)
     values = _values(getattr(said, field), field, datatype, name)

@@ -30,12 +30,18 @@ def message(name: str) -> Any:
 
 def parsed(name: str, data: bytes, who: str) -> Any:
     """Return *data* as the message called *name*; raise Rejected, from *who*, if it is none."""
-    from google.protobuf.message import DecodeError
-
     try:
         return message(name).FromString(data)
-    except DecodeError as error:
+    except _no_message() as error:
         raise Rejected(f"{who} answered garbage: {len(data)} bytes that are no {name}") from error
+
+
+@cache
+def _no_message() -> type[Exception]:
+    from google.protobuf.message import DecodeError
+
+    error: type[Exception] = DecodeError
+    return error
 
 
 @cache
