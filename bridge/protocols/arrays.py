@@ -143,8 +143,9 @@ def shaped(array: Array, shape: Sequence[int], where: str) -> Array:
     if not array.size:
         check_empty(shape, where)
     try:
-        if -1 in shape:
-            raise ValueError("a count is negative")  # which numpy takes for "the rest"
+        for count in shape:
+            if count < 0:
+                raise ValueError("a count is negative")  # numpy takes any such for "the rest"
         return array.reshape(shape)
     except (ValueError, OverflowError) as error:  # more dimensions than this numpy has
         raise DecodeError(

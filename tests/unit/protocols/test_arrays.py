@@ -209,7 +209,9 @@ def test_more_tensors_than_any_model_takes_are_refused() -> None:
         arrays.count_checked(1001, "inputs")
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 2), (0,), (0, 10**30), (10**30,), (-1,), (1,) * 70])
+@pytest.mark.parametrize(
+    "shape", [(3,), (2, 2), (0,), (0, 10**30), (10**30,), (-1,), (-3, 1), (1,) * 70]
+)
 def test_a_shape_of_other_values_is_refused(shape: tuple[int, ...]) -> None:
     """The error has both."""
     with pytest.raises(DecodeError, match="data has 2 values: expected those of shape"):
