@@ -9,6 +9,7 @@ Reading and writing are bounded by the sizes that transports allow.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Final
 
@@ -33,7 +34,7 @@ class Transcoding:
     """
 
     def __init__(self, options: AskingOptions, own: FormName, *, wire: bool = True) -> None:
-        """Raise ConfigError for a mapping that cannot work."""
+        """Raise ConfigError for a mapping that cannot work, or where tensors need numpy."""
         written = options.form or own
         self._inputs, self._outputs = options.inputs, options.outputs
         _check(options.inputs, "inputs")
@@ -44,6 +45,11 @@ class Transcoding:
             self._own = form_called(own, non_finite=options.non_finite)
         self._passes = wire and written == own and not options.inputs
         self._comes_back = written == own and not options.outputs
+        if not (self._passes and self._comes_back) and importlib.util.find_spec("numpy") is None:
+            raise ConfigError(
+                "numpy, which tensors are made with, is not installed: expected the extra "
+                "inference-bridge[tensors]"
+            )
 
     @property
     def passes(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ def connection(options: KafkaClientOptions) -> dict[str, Any]:
 
     Certificates and password are read now: a client built later has what is there then.
     """
+    if importlib.util.find_spec("aiokafka") is None:
+        raise ConfigError("aiokafka is not installed: expected the extra inference-bridge[kafka]")
     protocol = "SASL_" if options.sasl is not None else ""
     found: dict[str, Any] = {
         "bootstrap_servers": addresses(options),

@@ -14,11 +14,12 @@ async def create(options: KafkaClientOptions, topics: Mapping[str, int]) -> None
 
     Raise Unavailable where no broker answers, or one of them cannot be made.
     """
+    settings = connection(options)
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
     from aiokafka.errors import KafkaError, for_code
 
     who = brokers(options)
-    admin = AIOKafkaAdminClient(**connection(options))
+    admin = AIOKafkaAdminClient(**settings)
     try:
         await admin.start()
         answer = await admin.create_topics(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,16 @@ def test_a_sink_must_give_up_before_the_event_does(tmp_path: Path) -> None:
         for line in told
     ]
     built(tmp_path, MODEL, sink, LETTER, "deadline_seconds: 31")
+
+
+def test_a_client_that_is_not_installed_is_told_before_any_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bridge check` found no mistake, and `bridge run` ended with a traceback."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    told = problems(tmp_path, MODEL, SINK, LETTER)
+
+    assert [
+        "pipelines.k.source: aiokafka is not installed: expected the extra inference-bridge[kafka]"
+    ] == told

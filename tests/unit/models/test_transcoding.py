@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,18 @@ def test_a_shape_that_no_tensor_has_is_refused_at_start():
     """Found with the first event, it would take every event to the dead letter."""
     with pytest.raises(ConfigError, match=r"inputs\.x\.shape: expected 64 dimensions at most"):
         transcoding("oip", inputs={"x": {"shape": [1] * 65}})
+
+
+@pytest.mark.parametrize(
+    "options", [{"form": "seldon"}, {"inputs": {"x": {}}}, {"outputs": {"x": {}}}, {"wire": False}]
+)
+def test_tensors_without_numpy_are_refused_at_start(monkeypatch, options):
+    """Every event was answered 500, of a file in which `bridge check` found no mistake."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    assert transcoding("oip").passes
+    with pytest.raises(ConfigError, match=r"expected the extra inference-bridge\[tensors\]"):
+        transcoding("oip", **options)
 
 
 def test_tensors_of_a_payload_and_of_an_answer_can_be_shown():
