@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.core.errors import Unavailable
 from bridge.observe.ledger import Deliveries, Events
 from bridge.observe.metrics import DELIVERY_REASONS, EVENT_REASONS
 from tests.services.cache import Missing
@@ -133,6 +134,19 @@ def test_an_alert_says_what_to_do(alert: dict[str, Any]) -> None:
     assert page == "docs/operations.md"
     assert anchor == alert["alert"].lower()
     assert anchor in anchors(OPERATIONS.read_text())
+
+
+def test_what_comes_again_is_no_bad_event() -> None:
+    """An alert that says "refused for good" leaves out every reason of an outage."""
+    [bad] = [alert["expr"] for alert in ALERTS if alert["alert"] == "BridgeBadEvents"]
+    left_out = set(re.findall(r'reason!~"([^"]*)"', bad)[0].split("|"))
+    outages, waiting = set(), [Unavailable]
+    while waiting:
+        kind = waiting.pop()
+        outages.add(kind.reason)
+        waiting += kind.__subclasses__()
+
+    assert outages & set(DELIVERY_REASONS) == left_out - {"error"}
 
 
 def test_every_alert_is_tested_firing_and_silent() -> None:
