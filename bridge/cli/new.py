@@ -112,6 +112,11 @@ bridge check NAME/bridge.yaml
 bridge test NAME/bridge.yaml
 bridge try NAME/bridge.yaml NAME/event.json
 bridge run NAME/bridge.yaml
+```
+
+The last one serves until Ctrl-C; while it does, from another terminal:
+
+```
 bridge send http://127.0.0.1:8080 --file NAME/event.json --wait
 ```
 """,
