@@ -8,6 +8,7 @@ in the environment can add a key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -104,6 +105,10 @@ def _compose(name: str, text: str) -> yaml.Node | None:
     return node
 
 
+#: A template's placeholder, which YAML takes for a section where no quotes are around it.
+_PLACEHOLDER = re.compile(r"\{[a-z][\w.]*\}")
+
+
 def _position(text: str, index: int) -> tuple[int, int]:
     return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
 
@@ -120,6 +125,12 @@ def _syntax_text(name: str, text: str, error: yaml.MarkedYAMLError) -> str:
         said, hint = "a tab", ": indent with spaces"
     elif "${" in here:
         hint = "; inside { } or [ ], put quotes around a value with ${ }"
+    elif _PLACEHOLDER.search(here):
+        hint = "; put quotes around a value with { }"
+    elif said == "expected <block end>, but found '<block mapping start>'":
+        said, hint = "its indentation is that of no line above", ": align it with its section"
+    elif said == "mapping values are not allowed here":
+        hint = "; indent it as its section, or put quotes around a value with ': '"
     elif said == "but found another document":
         said, hint = "a second document", ": expected one in a file"
     return f"{name}:{line}:{column}: not YAML: {said}{hint}"

@@ -218,7 +218,21 @@ def test_anchors_and_aliases_are_written_out(file):
         (b"a:\n  \tb: 1\n", "iris.yaml:2:3: not YAML: a tab: indent with spaces"),
         (b"a: [1, 2\n", "iris.yaml:2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
         (b"a: 'x\n", "iris.yaml:2:1: not YAML: found unexpected end of stream"),
-        (b"a: b: c\n", "iris.yaml:1:5: not YAML: mapping values are not allowed here"),
+        (
+            b"a: b: c\n",
+            "iris.yaml:1:5: not YAML: mapping values are not allowed here; indent it as its "
+            "section, or put quotes around a value with ': '",
+        ),
+        (
+            b"a:\n    b: 1\n   c: 2\n",
+            "iris.yaml:3:4: not YAML: its indentation is that of no line above: align it with "
+            "its section",
+        ),
+        (
+            b"a: {type: {name}.response}\n",
+            "iris.yaml:1:17: not YAML: expected ',' or '}', but got '<scalar>'; put quotes around "
+            "a value with { }",
+        ),
         (b"a: *x\n", "iris.yaml:1:4: not YAML: found undefined alias 'x'"),
         (
             b"a: 1\n---\nb: 2\n",
