@@ -51,8 +51,8 @@ def run(
 
     Everything that `bridge check` refuses is refused here too, all at once and with exit
     status 2; so is a port that is taken. A far end that does not answer yet is a warning.
-    Exit status at the end: 0 all that was taken in is settled, 1 some of it was given back, or
-    a source crashed.
+    Exit status at the end: 0 all that was taken in is settled, 1 some of it was given back, a
+    second signal came, or a source crashed.
     """
     from bridge import app
     from bridge.cli.process import serve
