@@ -26,14 +26,15 @@ class StoreClock:
         self._overlap_ms = overlap_ms
         self._source = source
         self._last: tuple[int, float] | None = None
-        self._back_ms = 0
+        self._back_ms = self._since_ms = 0
 
     def began(self, bound: int) -> None:
         """Note that a pass begins, and that the store's clock says *bound* milliseconds."""
-        now, self._back_ms = self._clock.monotonic(), 0
+        now, self._back_ms, self._since_ms = self._clock.monotonic(), 0, 0
         if self._last is not None:
             last, then = self._last
-            self._back_ms = int(last + (now - then) * 1000) - bound
+            self._since_ms = int((now - then) * 1000)
+            self._back_ms = last + self._since_ms - bound
         self._last = bound, now
 
     def look_again(self, bucket: str, at: BucketCursor, newest: Newest, bound: int) -> None:
@@ -47,8 +48,10 @@ class StoreClock:
             at.bound = min(at.bound, bound)
         if floor is None or not (bound < floor or self._back_ms > self._overlap_ms):
             return
-        at.floor = min(floor, bound - self._overlap_ms)
-        newest.forget_after(bound)
+        # It may have gone back right after the last pass began, and run on since.
+        earliest = bound - self._since_ms
+        at.floor = min(floor, earliest - self._overlap_ms)
+        newest.forget_after(earliest)
         log.warning(
             "the store's clock went back: looking at what changed since once more, and not at "
             "what was put while nobody listed, earlier than that",

@@ -633,6 +633,34 @@ async def test_what_is_put_after_the_stores_clock_was_set_back_is_found(back_ms:
     assert any("clock went back" in line["event"] for line in logs)
 
 
+@pytest.mark.parametrize(("overlap_seconds", "back_ms"), [(1, 100_000), (50, 70_000)])
+async def test_a_clock_set_back_long_before_the_next_pass_passes_nothing_over(
+    overlap_seconds: int, back_ms: int
+) -> None:
+    """What was put right after that is further back than the overlap, as passes are rare."""
+    store, handled = filled("a", "b"), Handled()
+
+    async with listing(store, handled, overlap_seconds=overlap_seconds) as rig:
+        await rig.passed()
+        store.now_ms += 40_000
+        store.drop("mnist", "b", b"other")
+        store.now_ms += 20_000
+        await rig.next_pass()
+        store.now_ms -= back_ms
+        store.drop("mnist", "b", b"third")
+        store.drop("mnist", "c")
+        store.now_ms += 60_000
+        await rig.next_pass()
+        begun = len(handled.began)
+        store.now_ms += 60_000
+        await rig.next_pass()
+
+    assert {"a", "b", "c"} == set(handled.settled)
+    assert 5 == len(handled.ids)
+    assert begun == len(handled.began)
+    assert max(handled.ids.values()) <= 2
+
+
 async def test_a_cursor_from_the_future_passes_nothing_over() -> None:
     """The store was moved to a machine with a right clock while nobody listed."""
     store, handled = filled("a"), Handled()
