@@ -124,7 +124,7 @@ class Rig:
     async def written(self, holds: Callable[[dict[str, Any]], bool]) -> None:
         """Return when the cursor says what *holds* asks."""
         async with asyncio.timeout(5):
-            while "state" not in self.store.buckets or not holds(cursor(self.store)):
+            while not self.store.buckets.get("state") or not holds(cursor(self.store)):
                 await asyncio.sleep(0.001)
 
 
