@@ -130,7 +130,8 @@ def _told(attributes: Mapping[str, str], data: bytes, region: str) -> Found:
     if name in CREATED:
         known, kind = identity(bucket, key, told.etag, ms), CREATED_TYPE
     else:
-        known = digest(bucket, key, name, told.sequencer or str(time))
+        # Tags and accesses have the sequencer of the content, however many of them there are.
+        known = digest(bucket, key, name, attributes["id"], str(time))
         kind = attributes["type"]
     state = Seen(id=known, ms=ms, ns=ns)
     made = _attributes(bucket, key, state, region=region, kind=kind, time=time)

@@ -101,6 +101,21 @@ def test_another_state_is_another_event(changed: dict[str, object]) -> None:
     assert one.state.id != other.state.id
 
 
+@pytest.mark.parametrize("name", ["ObjectCreated:PutTagging", "ObjectAccessed:Get"])
+def test_what_happens_twice_to_one_content_is_two_events(name: str) -> None:
+    """Both have that content's sequencer; the very notification once more is no other event."""
+    first, second = record("a", name=name), record("a", name=name)
+    second["eventTime"] = "2026-11-21T08:00:00.000Z"
+    second["responseElements"] = {"x-amz-request-id": "18E9FD66590A20F4", "x-amz-id-2": "node"}
+
+    (one,) = of_notification(notification(first), "")
+    (again,) = of_notification(notification(first), "")
+    (other,) = of_notification(notification(second), "")
+
+    assert one.state.id == again.state.id
+    assert one.state.id != other.state.id
+
+
 @pytest.mark.parametrize("sequencer", ["0055AED6DCD90281E5", "later", "-1", "1_0", "f" * 400])
 def test_a_sequencer_that_is_no_time_is_not_taken_for_one(sequencer: str) -> None:
     """Amazon's are none: then the time of the event counts."""
