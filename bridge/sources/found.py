@@ -74,7 +74,10 @@ def of_notification(body: bytes, region: str) -> list[Found]:
             raise
         if len(records) < 2:
             return [_unreadable(body, error)]
-        alone = [orjson.dumps({"Records": [record]}) for record in records]
+        try:
+            alone = [orjson.dumps({"Records": [record]}) for record in records]
+        except orjson.JSONEncodeError:  # it reads deeper than it writes
+            return [_unreadable(body, error)]
         return [found for one in alone for found in of_notification(one, region)]
     return [_told(attributes, data, region) for attributes, data in told]
 

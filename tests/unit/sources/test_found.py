@@ -174,6 +174,19 @@ def test_what_is_no_notification_is_refused(body: bytes) -> None:
         of_notification(body, "")
 
 
+def test_several_records_that_cannot_be_parted_are_one_for_the_dead_letter() -> None:
+    """One is nested deeper than JSON is written: it would be answered 500, and sent for ever."""
+    deep = record("b") | {"more": "DEEP"}
+    body = notification(record("a"), deep).replace(b'"DEEP"', b"[" * 300 + b"]" * 300)
+
+    (found,) = of_notification(body, "")
+
+    event = found.event(Origin())
+    assert isinstance(event, Invalid)
+    assert "nested too deeply" in str(event.error)
+    assert body == event.data
+
+
 @pytest.mark.parametrize("key", ["a\x01b", "a\nb", "\ufffe"])
 def test_a_key_that_no_attribute_carries_is_for_the_dead_letter(key: str) -> None:
     """Whoever sent it would send it again for ever; the listing would find it again for ever."""
