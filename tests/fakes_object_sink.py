@@ -10,6 +10,7 @@ from typing import Self
 
 from bridge.core.errors import Filtered, Unavailable
 from bridge.transports.objects import BucketMissing, ObjectRef
+from bridge.transports.objects.parts import check_sendable
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class FakeObjectStore:
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectRef:
+        if content_type is not None:
+            check_sendable("content-type", content_type, "fake")
         self._bucket("put", bucket, key)[key] = Kept(data, content_type, dict(metadata or {}))
         return ObjectRef(bucket=bucket, key=key)
 

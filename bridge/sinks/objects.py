@@ -35,6 +35,7 @@ from bridge.core.errors import BridgeError, ConfigError, Filtered, Rejected, Una
 from bridge.core.event import Event, Letter
 from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore
 from bridge.transports.objects.names import MAX_KEY_BYTES, object_path
+from bridge.transports.objects.parts import MAX_VALUE
 
 #: The longest name of a file on the file systems that stores run on.
 MAX_PART_BYTES: Final = 255
@@ -176,12 +177,16 @@ class ObjectsSink:
     def _content_of(self, event: Event) -> tuple[bytes, str | None, dict[str, str] | None]:
         """Return data, media type and metadata of the object that *event* becomes.
 
-        A letter whose attributes are more than metadata may hold goes as JSON, whole.
+        A letter whose attributes are more than metadata may hold goes as JSON, whole, and so
+        does one whose media type is longer than a header that is sent.
         """
         if self._content == "data":
-            metadata = _metadata(event)
-            if not isinstance(event, Letter) or _bytes_of(metadata) <= MAX_METADATA_BYTES:
-                return event.data or b"", event.datacontenttype, metadata
+            metadata, content_type = _metadata(event), event.datacontenttype
+            fits = (
+                _bytes_of(metadata) <= MAX_METADATA_BYTES and len(content_type or "") <= MAX_VALUE
+            )
+            if fits or not isinstance(event, Letter):
+                return event.data or b"", content_type, metadata
         headers, data = codec.encode_structured(event)
         return data, headers[0][1].decode(), None
 

@@ -396,6 +396,16 @@ async def test_a_letter_too_talkative_for_metadata_lies_as_json() -> None:
     assert Event(sent.attributes, sent.data) == read_back(kept)
 
 
+async def test_a_letter_with_a_media_type_too_long_for_a_header_lies_as_json() -> None:
+    """It is a valid one; a refused letter would keep every event behind it from going on."""
+    store = FakeObjectStore("out")
+    sent = letter(datacontenttype=f'text/plain; name="{"x" * 5000}"')
+
+    await sink(store, content="data").send(sent)
+
+    assert Event(sent.attributes, sent.data) == read_back(store.buckets["out"]["1"])
+
+
 @pytest.mark.parametrize("attributes", [{}, {"subject": "gone.png"}, {"subject": "1"}])
 async def test_a_letter_stays_where_there_is_nothing_to_copy(attributes: dict[str, str]) -> None:
     """No key, no object, or its own place: the letter lies as JSON, and no object is lost."""
