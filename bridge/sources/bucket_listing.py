@@ -210,6 +210,9 @@ class BucketListing:
             ms=ms,
             region=self._options.region,
         )
+        overtaken = self._under_way.settled_after(found)
+        if overtaken is not None and await self._lies_there(bucket, listed):
+            self._under_way.newest(bucket).forget(found.place, overtaken)
         while (work := self._news(one, found)) is None:
             if self._open + self._unwritten < self._options.max_in_flight:
                 work = self._under_way.begin(found)
@@ -218,6 +221,11 @@ class BucketListing:
             await self._room.wait()
         if isinstance(work, Work):
             self._own(one, work)
+
+    async def _lies_there(self, bucket: str, listed: Listed) -> bool:
+        """Whether the store lists that very state now, and not only on a page from before."""
+        page = await self._page(bucket, prefix=listed.ref.key, limit=1)
+        return page is not None and listed in page.objects
 
     def _news(self, one: _Bucket, found: Found) -> Work | Verdict | None:
         """Return the work on *found* that there is already, what is known of it, None for news."""

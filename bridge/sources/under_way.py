@@ -22,7 +22,7 @@ from bridge.sources.found import Found, digest, identity
 from bridge.sources.holding import Holding
 from bridge.sources.lanes import Lanes, Place
 from bridge.sources.minio_options import MinioSourceOptions
-from bridge.sources.sequence import Newest, Verdict
+from bridge.sources.sequence import Newest, Seen, Verdict
 
 
 class Work:
@@ -84,6 +84,16 @@ class UnderWay:
     def judge(self, found: Found) -> Verdict:
         """Return what *found* is beside what is known of its object."""
         return self.newest(found.bucket).judge(found.place, found.state)
+
+    def settled_after(self, found: Found) -> Seen | None:
+        """Return the settled state that is the newer one by its time, None where there is none.
+
+        Where the store still lists *found*, that was put over it, by a clock that is behind.
+        """
+        known = self.newest(found.bucket).get(found.place)
+        if known is None or not known.settled or self.judge(found) is not Verdict.SUPERSEDED:
+            return None
+        return known
 
     def working_on(self, found: Found) -> Work | None:
         """Return the work on that very state, if it is still under way."""

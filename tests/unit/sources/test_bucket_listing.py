@@ -18,8 +18,10 @@ from bridge.core.event import Event, Invalid
 from bridge.observe.ledger import Deliveries, Events
 from bridge.sources.cursor import CursorUnreadable
 from bridge.sources.cursor_object import BEAT_SECONDS, QUIET_BEATS
+from bridge.sources.found import digest, identity
 from bridge.sources.minio import MinioSource
 from bridge.sources.minio_options import MinioSourceOptions
+from bridge.sources.sequence import Seen
 from tests.fakes_objects import FakeStore, GatedClock
 
 INTERVAL = 60.0
@@ -692,6 +694,38 @@ async def test_nodes_whose_clocks_disagree_repeat_nothing() -> None:
     assert 6 == len(handled.settled)
     assert {1} == set(handled.ids.values())
     assert not [line for line in logs if "clock" in line["event"]]
+
+
+async def test_what_was_put_over_a_settled_state_by_a_slower_clock_is_found() -> None:
+    """The store lists it: it is what lies there now, though its time is the older one."""
+    store, handled = filled("a"), Handled()
+
+    async with listing(store, handled) as rig:
+        await rig.passed()
+        store.now_ms -= 30_000
+        store.drop("mnist", "a", b"other")
+        await rig.next_pass()
+        await rig.next_pass()
+
+    assert ["a", "a"] == handled.settled
+    assert 2 == len(handled.ids)
+
+
+async def test_a_page_from_before_brings_no_older_state_back() -> None:
+    """What a webhook has told meanwhile is newer, and it is that which the store lists now."""
+    store, handled = filled("a", "b", "c"), Handled()
+    handled.gates["a"] = asyncio.Event()
+
+    async with listing(store, handled, source={"max_in_flight": 1}) as rig:
+        await handled.until(lambda: ["a"] == handled.began)
+        etag = store.drop("mnist", "c", b"newer")
+        ms = store.modified_ms("mnist", "c")
+        told = Seen(id=identity("mnist", "c", etag, ms), ms=ms, settled=True)
+        rig.source._under_way.newest("mnist").take(digest("mnist", "c"), told)
+        handled.gates["a"].set()
+        await rig.passed()
+
+    assert ["a", "b"] == handled.settled
 
 
 async def test_the_bucket_of_the_cursor_is_deleted_while_it_is_used() -> None:
