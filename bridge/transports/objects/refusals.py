@@ -5,7 +5,8 @@
     404 NoSuchBucket                  BucketMissing            a Rejected, who writes may create
     401, 403, wrong region, clock     Unavailable              ours to mend: the event is held
     408, 409 of a race, 429, 5xx      Unavailable
-    a 404 that no S3 store said       Unavailable              a proxy's: nothing is known
+    400, 404 that no S3 store said    Unavailable              a proxy's, or that of a port for
+                                                               TLS: nothing is known
     every other 4xx                   Rejected
 
 Source: Amazon S3 API reference, error responses; MinIO's cmd/api-errors.go where it differs.
@@ -57,7 +58,7 @@ def refusal(
         asked = retry_after_seconds(answer)
         seconds = None if asked is None else min(asked, MAX_RETRY_AFTER_SECONDS)
         return Unavailable(text, retry_after_seconds=seconds)
-    if status == 404 and not code:
+    if status in (400, 404) and not code:
         return Unavailable(f"{text}, and no S3 error: expected an S3 store at this URL")
     if status < 300 and not code:
         return Unavailable(f"{text}: expected the answer of an S3 store")

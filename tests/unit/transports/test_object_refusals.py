@@ -37,6 +37,7 @@ def meant(found: HttpResponse) -> BridgeError:
         (412, "", Filtered, "superseded"),
         (404, "NoSuchBucket", BucketMissing, "rejected"),
         (404, "", Unavailable, "unavailable"),
+        (400, "", Unavailable, "unavailable"),  # so a port for TLS answers who speaks none
         (400, "InvalidArgument", Rejected, "rejected"),
         (400, "EntityTooLarge", Rejected, "rejected"),
         (405, "MethodNotAllowed", Rejected, "rejected"),
