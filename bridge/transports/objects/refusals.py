@@ -80,7 +80,13 @@ _ELSEWHERE: Final = frozenset(
 
 #: Our credentials are no credentials (some with status 400).
 _NOBODY: Final = frozenset(
-    ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch")
+    (
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "InvalidTokenId",  # MinIO's
+        "SignatureDoesNotMatch",
+    )
 )
 
 #: 4xx that may pass, by what they say: credentials, races, bytes lost on the way, full disks.

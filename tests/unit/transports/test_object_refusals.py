@@ -165,6 +165,7 @@ def test_the_stores_words_are_cut_escaped_and_without_our_secrets() -> None:
     [
         (401, "", True),
         (403, "InvalidAccessKeyId", True),
+        (403, "InvalidTokenId", True),
         (403, "SignatureDoesNotMatch", True),
         (403, "RequestTimeTooSkewed", True),
         (400, "ExpiredToken", True),
