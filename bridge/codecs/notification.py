@@ -28,6 +28,9 @@ MAX_RECORDS = 1_000
 #: How much may stand beside several records, in bytes of JSON: each event gets all of it.
 MAX_BESIDE_BYTES = 16 * 1024
 
+#: Digits of an eTag that is a digest; what is in parts has a dash and their number behind them.
+_MD5 = 32
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -115,12 +118,12 @@ def _told(notification: Any) -> Told:
         key = unquote_plus(key, errors="strict")
     except UnicodeDecodeError as error:
         raise DecodeError(f"member '{where}.s3.object.key': expected UTF-8") from error
-    etag, size = _optional(item, "eTag"), item.get("size")
+    size = item.get("size")
     return Told(
         bucket=_text(_section(record, "s3.bucket", where), "name", f"{where}.s3.bucket"),
         key=key,
         version=_version(record, item),
-        etag=etag.strip('"') if etag else None,
+        etag=_etag(record, item),
         size=size if isinstance(size, int) and not isinstance(size, bool) else None,
         event_name=_text(record, "eventName", where).removeprefix("s3:"),
         sequencer=_optional(item, "sequencer"),
@@ -132,6 +135,17 @@ def _version(record: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
     version = _optional(item, "versionId")
     unversioned = version == "null" or (version == "1" and record.get("eventSource") == "minio:s3")
     return None if unversioned else version
+
+
+def _etag(record: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
+    """Return the eTag, where readers see the same one.
+
+    Of an object that a form has posted to an encrypted bucket, and of its tags, MinIO tells the
+    sealed one that it keeps itself (its internal/etag, IsEncrypted): nothing has that content.
+    """
+    etag = (_optional(item, "eTag") or "").strip('"')
+    is_sealed = record.get("eventSource") == "minio:s3" and len(etag) > _MD5 and "-" not in etag
+    return None if is_sealed else etag or None
 
 
 def _optional(section: Mapping[str, Any], name: str) -> str | None:

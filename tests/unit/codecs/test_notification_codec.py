@@ -410,6 +410,18 @@ def test_what_s3_and_old_minio_tell() -> None:
     )
 
 
+def test_an_etag_that_minio_has_sealed_is_none() -> None:
+    """As it tells of a form's post to an encrypted bucket: no read by that one finds anything."""
+    sealed = (
+        "20000f00c6f6ee96dcb9af3483605b6b5da2d84f086cf33dce50285c4c45ec03"
+        "3c8dbe93914bc75ce8dd8f60f66ebe9a"
+    )
+    of_minio = changed("Records", 0, "s3", "object", "eTag", to=sealed)
+    of_another = of_minio.replace(b"minio:s3", b"ceph:s3")
+
+    assert (None, sealed) == (object_of(of_minio).etag, object_of(of_another).etag)
+
+
 def test_what_a_deletion_tells() -> None:
     """A key and a sequencer."""
     told = object_of(DELETE)
