@@ -163,10 +163,11 @@ def check_bucket(name: str) -> str:
         or _ADDRESS.fullmatch(name) is not None
         or name.startswith(_RESERVED_HEADS)
         or name.endswith(_RESERVED_TAILS)
+        or name == _MINIOS_OWN
     ):
         raise ValueError(
             f"{shown(name)} is no bucket's name: expected 3 to 63 of a-z, 0-9, '-' and '.', a "
-            "letter or digit at both ends, no address and nothing that S3 keeps for itself"
+            "letter or digit at both ends, no address and nothing that S3 or MinIO keeps for itself"
         )
     return name
 
@@ -228,4 +229,5 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
 _RESERVED_HEADS: Final = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_TAILS: Final = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_MINIOS_OWN: Final = "minio"  # its path is MinIO's own interface
 _MEMBERS = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")

@@ -14,11 +14,12 @@ from typing import Final, Protocol
 import structlog
 
 from bridge.core.clock import Clock
-from bridge.core.errors import BridgeError, Filtered, Unavailable
+from bridge.core.errors import BridgeError, ConfigError, Filtered, Rejected, Unavailable
 from bridge.core.payload import JSON
 from bridge.sources.cursor import Cursor, decoded, encoded
 from bridge.sources.found import milliseconds
 from bridge.sources.minio_options import MinioListingOptions, MinioSourceOptions
+from bridge.transports.objects.names import object_path
 from bridge.transports.objects.port import BucketMissing, ObjectRef, Page, StoredObject
 
 #: How often a cursor is written at least, so that others see that somebody lists.
@@ -87,9 +88,14 @@ class CursorObject:
         owner: str,
         clock: Clock,
     ) -> None:
+        """Raise ConfigError for a key that no path carries."""
         self._store = store
         self._options = options
         self._at = listing.cursor
+        try:
+            object_path(self._at.bucket, self._at.key)
+        except Rejected as error:
+            raise ConfigError(f"listing.cursor: {error}") from error
         self._where = f"cursor {self._at.bucket}/{self._at.key}"
         self._owner = owner
         self._clock = clock

@@ -61,7 +61,7 @@ class MinioSource:
         events: Events | None = None,
         store: Store | None = None,
     ) -> None:
-        """Raise ConfigError for an address, certificate or credential that cannot work."""
+        """Raise ConfigError for an address, certificate, credential or key that cannot work."""
         self._buckets = options.buckets
         self._events = events or Events()
         self._complaints = Complaints(clock, source=name)

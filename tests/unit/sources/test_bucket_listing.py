@@ -13,7 +13,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.core.errors import DeadlineExceeded, EventError, Rejected, Unavailable
+from bridge.core.errors import ConfigError, DeadlineExceeded, EventError, Rejected, Unavailable
 from bridge.core.event import Event, Invalid
 from bridge.observe.ledger import Deliveries, Events
 from bridge.sources.cursor import CursorUnreadable
@@ -416,6 +416,13 @@ async def test_a_key_is_a_key(key: str) -> None:
         await rig.passed()
 
     assert [key] == handled.settled
+
+
+@pytest.mark.parametrize("key", ["cursors//a", "/a", "../a"])
+def test_a_cursor_that_no_path_carries_is_refused_before_anything_runs(key: str) -> None:
+    """Not when it is claimed: that would end the process, and its other pipelines."""
+    with pytest.raises(ConfigError, match=r"listing\.cursor: .*expected a key"):
+        Rig(FakeStore(), Handled(), listing={"cursor": {"bucket": "state", "key": key}})
 
 
 async def test_an_object_that_can_be_no_event_is_refused_once() -> None:

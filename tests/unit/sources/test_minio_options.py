@@ -25,6 +25,7 @@ def options(**given: Any) -> MinioSourceOptions:
         ({}, "expected webhook, listing or both"),
         ({"webhook": {}, "buckets": []}, "at least 1"),
         ({"webhook": {}, "buckets": ["../etc"]}, "buckets"),
+        ({"webhook": {}, "buckets": ["minio"]}, "MinIO keeps for itself"),
         ({"webhook": {}, "events": []}, "at least 1"),
         ({"webhook": {}, "events": ["put"]}, "expected one such as ObjectCreated:Put"),
         ({"listing": LISTING, "events": ["ObjectCreated:Put"]}, "cannot tell how an object"),
