@@ -146,7 +146,10 @@ class CursorObject:
                 return
             if self._etag is not None and found.owner != self._owner:
                 raise Lost(f"{self._where}: another replica has written it") from None
-            await self._put(data)
+            try:
+                await self._put(data)
+            except Filtered as overtaken:
+                raise Lost(f"{self._where}: written by another meanwhile") from overtaken
 
     async def store_ms(self) -> int:
         """Return when the cursor was written last, on the store's own clock, in milliseconds."""

@@ -13,7 +13,14 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.core.errors import ConfigError, DeadlineExceeded, EventError, Rejected, Unavailable
+from bridge.core.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    EventError,
+    Filtered,
+    Rejected,
+    Unavailable,
+)
 from bridge.core.event import Event, Invalid
 from bridge.observe.ledger import Deliveries, Events
 from bridge.sources.cursor import CursorUnreadable
@@ -530,6 +537,20 @@ async def test_a_replica_that_stood_still_gives_way() -> None:
             await second.next_pass()
 
     assert (["a"], ["a", "b"]) == (by_first, handled.settled)
+
+
+async def test_who_is_overtaken_twice_while_writing_gives_way_and_goes_on() -> None:
+    """The cursor was deleted, and another made it anew before we did: no reason to end."""
+    store, handled = filled("a"), Handled()
+
+    async with listing(store, handled) as rig:
+        await rig.passed()
+        for reason in ("superseded", "gone", "superseded"):
+            store.outages.append(Filtered("overtaken", reason=reason))
+        store.drop("mnist", "b")
+        await rig.next_pass()
+
+    assert ["a", "b"] == handled.settled
 
 
 async def test_a_cursor_that_is_none_stops_the_source() -> None:
