@@ -114,8 +114,7 @@ class GrpcModel:
         timeout = deadline - self._clock.monotonic()
         if timeout <= 0:
             raise DeadlineExceeded(f"{self._called} was not asked: the event's time is used up")
-        patient = timeout * 2 >= self._options.timeout_seconds
-        with replicas.one(patient=patient) as replica:
+        with replicas.one(patience_seconds=self._options.timeout_seconds / 2) as replica:
             server = replica.far_end
             answer = await self._call(server, message, metadata, timeout)
         if isinstance(answer, bytes):

@@ -2,6 +2,7 @@
 
     one ─▶ a replica ─▶ its call ─┬─ answered, or refused for good ─▶ well
                                   ├─ no answer ─────────────────────▶ left alone
+                                  ├─ given up early, in a row ──────▶ left alone
                                   └─ "come back later", in a row ───▶ left alone
     left alone ─▶ the protocol's own probe, again and again ─▶ well
 
@@ -49,8 +50,8 @@ alone; one that does not answer at all is left alone at once."""
 class Replica(Generic[T]):
     """One server of a model. *calls*: those it was given, *under_way*: not yet answered ones.
 
-    *busy*: answers in a row that asked to come back later. *turn*: when it was asked last.
-    *is_watched*: whether it is asked for, again and again, if it is well.
+    *busy*: answers in a row that asked to come back later, or had little time to come. *turn*:
+    when it was asked last. *is_watched*: whether it is asked for, again and again, if it is well.
     """
 
     far_end: T
@@ -98,14 +99,15 @@ class Replicas(Generic[T]):
             with suppress(asyncio.CancelledError):
                 await watching
 
-    def one(self, *, patient: bool = True) -> Call[T]:
+    def one(self, *, patience_seconds: float = 0.0) -> Call[T]:
         """Give the server to ask, in a `with` that lasts as long as its call is under way.
 
-        An Unavailable that is raised in between means that it did not answer; where the call
-        is not *patient*, a DeadlineExceeded means nothing. What its answer was is told to
-        `answered`.
+        An Unavailable that is raised in between means that it did not answer. A call that is
+        given up, by its own deadline or cancelled by the event's, means so after
+        *patience_seconds*; sooner, it counts as one answer to come back later. What its answer
+        was is told to `answered`.
         """
-        return Call(self, self._pick(), patient)
+        return Call(self, self._pick(), patience_seconds, self._clock)
 
     def answered(self, replica: Replica[T], outage: Unavailable | None = None) -> None:
         """Note that *replica* answered; *outage* if it was to come back later."""
@@ -202,26 +204,41 @@ class Replicas(Generic[T]):
 class Call(Generic[T]):
     """One call of a server. A class, as a generator's `with` costs five times as much."""
 
-    __slots__ = ("_patient", "_replica", "_replicas")
+    __slots__ = ("_begun", "_clock", "_patience_seconds", "_replica", "_replicas")
 
-    def __init__(self, replicas: Replicas[T], replica: Replica[T], patient: bool) -> None:
+    def __init__(
+        self, replicas: Replicas[T], replica: Replica[T], patience_seconds: float, clock: Clock
+    ) -> None:
         self._replicas = replicas
         self._replica = replica
-        self._patient = patient
+        self._patience_seconds = patience_seconds
+        self._clock = clock
+        self._begun = 0.0
 
     def __enter__(self) -> Replica[T]:
         replica = self._replica
         replica.under_way += 1
         replica.calls += 1
         replica.turn = next(_TURNS)
+        self._begun = self._clock.monotonic()
         return replica
 
     def __exit__(self, kind: type[BaseException] | None, error: object, _trace: object) -> None:
         self._replica.under_way -= 1
-        if isinstance(error, Unavailable) and (
-            self._patient or not isinstance(error, DeadlineExceeded)
-        ):
+        if isinstance(error, DeadlineExceeded | asyncio.CancelledError):
+            self._given_up(error)
+        elif isinstance(error, Unavailable):
             self._replicas.leave_alone(self._replica, error)
+
+    def _given_up(self, error: DeadlineExceeded | asyncio.CancelledError) -> None:
+        """Note a call that ended without an answer because its time, or its event's, was over."""
+        waited = self._clock.monotonic() - self._begun
+        if isinstance(error, asyncio.CancelledError):
+            error = DeadlineExceeded(f"given up after {waited:.3g} s without an answer")
+        if waited >= self._patience_seconds:
+            self._replicas.leave_alone(self._replica, error)
+        else:
+            self._replicas.answered(self._replica, error)
 
 
 #: Numbers the calls of a process, in their order.

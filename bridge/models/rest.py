@@ -131,8 +131,7 @@ class RestModel:
                 raise DeadlineExceeded(f"{who} was not asked: the event's time is used up")
         payload = self._transcoding.request(request.payload)
         headers, body = self._protocol.call(request, payload)
-        patient = timeout * 2 >= self._options.timeout_seconds
-        with self._servers.one(patient=patient) as replica:
+        with self._servers.one(patience_seconds=self._options.timeout_seconds / 2) as replica:
             server = replica.far_end
             try:
                 answer = await server.client.request(

@@ -37,13 +37,17 @@ class Servers:
         )
 
 
-def ask(replicas: Replicas[str], error: Unavailable | None = None, **how: bool) -> str:
+def ask(
+    replicas: Replicas[str],
+    error: Unavailable | asyncio.CancelledError | None = None,
+    **how: float,
+) -> str:
     """Ask one; *error* is what its call ends with."""
     try:
         with replicas.one(**how) as replica:
             if error is not None:
                 raise error
-    except Unavailable:
+    except (Unavailable, asyncio.CancelledError):
         return replica.far_end
     replicas.answered(replica)
     return replica.far_end
@@ -98,9 +102,50 @@ def test_an_event_that_had_little_time_says_nothing_of_the_server():
     """Its deadline was over before a healthy server would have answered."""
     replicas = Servers().replicas()
 
-    ask(replicas, DeadlineExceeded("the event's time is used up"), patient=False)
+    ask(replicas, DeadlineExceeded("the event's time is used up"), patience_seconds=1)
 
     assert all(member.is_well for member in replicas.members)
+
+
+async def test_one_that_hung_was_asked_for_ever_as_the_events_own_time_ended_first():
+    """The event is cancelled before the model's timeout is over: by default both are 30 s."""
+    servers = Servers()
+    replicas = servers.replicas()
+
+    async def asking() -> None:
+        with replicas.one(patience_seconds=15):
+            await asyncio.Event().wait()
+
+    with capture_logs() as lines:
+        event = asyncio.create_task(asking())
+        await asyncio.sleep(0)
+        servers.clock.now += 29.9
+        event.cancel()
+        await asyncio.wait([event])
+    asked = [ask(replicas) for _ in range(10)]
+
+    assert (replicas.members[0].is_well, set(asked)) == (False, {"b", "c"})
+    assert [line["error"] for line in lines] == ["given up after 29.9 s without an answer"]
+
+
+@pytest.mark.parametrize(
+    "end", [DeadlineExceeded("the event's time is used up"), asyncio.CancelledError()]
+)
+def test_one_that_hangs_is_found_where_no_event_has_much_time(
+    end: DeadlineExceeded | asyncio.CancelledError,
+):
+    """No single call says so, but several in a row without one answer between them do."""
+    replicas = Servers().replicas(failures=3)
+    hung = replicas.members[0]
+
+    for _ in range(2):
+        ask(replicas, end, patience_seconds=15)
+        ask(replicas)
+        ask(replicas)
+    assert hung.is_well
+    ask(replicas, end, patience_seconds=15)
+
+    assert not hung.is_well
 
 
 def test_one_that_says_come_back_later_again_and_again_is_left_alone():
