@@ -205,7 +205,7 @@ def _numbers(said: Sequence[Any]) -> Array | None:
         array = np.array(flat, dtype=np.float64)
     except OverflowError:
         return None  # told where it stands, by who goes one by one
-    if int in kinds and np.abs(array).max() >= MAX_EXACT:
+    if int in kinds and (np.abs(array) >= MAX_EXACT).any():  # a maximum may be NaN
         return None
     return array.reshape(shape)
 

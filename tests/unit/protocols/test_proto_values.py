@@ -110,6 +110,12 @@ def test_an_integer_that_no_double_holds_is_refused(said: int) -> None:
         encode_list([1, said], "it")
 
 
+def test_an_integer_beside_nan_was_rounded() -> None:
+    """Among so many numbers that they are written at once; NaN is the maximum of any array."""
+    with pytest.raises(DecodeError, match=r"x\[1\] is 9007199254740993: "):
+        encode_list([float("nan"), MAX_EXACT + 1, *[1.5] * 20], "x")
+
+
 def test_a_large_integer_that_is_a_double_goes() -> None:
     """What a double holds exactly is no loss."""
     assert [2.0**60] == decode_list(listed(encode_list([2**60], "it")))
