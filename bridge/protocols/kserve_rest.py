@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.core.errors import Doubtful
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.protocols import metadata
@@ -31,13 +30,13 @@ from bridge.protocols.nonfinite import rewritten
 from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite, Payload
 from bridge.protocols.tensorflow import TensorflowForm
 from bridge.protocols.verdicts import (
+    batch_failed,
     forwarded,
     garbage,
     own_error,
     parsed,
     refusal,
     take_content_type,
-    worded,
 )
 
 _OUTAGES: Final = frozenset({501})
@@ -89,7 +88,6 @@ class KserveRest:
         if not isinstance(said, dict) or "predictions" not in said:
             raise garbage(answer, "predictions", who=who, said=said)
         if said["predictions"] is None:
-            why = worded(metadata.text(said.get("message")) or "no reason given")
-            raise Doubtful(f"{who} answered without predictions, the batch failed: {why}")
+            raise batch_failed(said, who)
         take_content_type(answer, headers)
         return answer

@@ -2,6 +2,7 @@
 
     status          body                                      meaning
     2xx             an object with predictions or outputs     the answer
+    2xx             predictions null, of KServe's batcher     Doubtful: its batch failed
     2xx             {"error": …}, or anything else            Rejected: garbage
     2xx             a page of HTML                            Unavailable
     404             any: the model or version is not there    Unavailable
@@ -31,6 +32,7 @@ from bridge.protocols.port import Asked, FormName, Headers, Metadata, NonFinite,
 from bridge.protocols.tensorflow import SIGNATURE, TensorflowForm
 from bridge.protocols.tensorflow_types import datatype_of
 from bridge.protocols.verdicts import (
+    batch_failed,
     forwarded,
     garbage,
     own_error,
@@ -114,8 +116,12 @@ class TensorflowRest:
             raise refusal(status, answer, who=who, words=words, outages=OUTAGES)
         answer = rewritten(answer, self._non_finite, who)
         said = parsed(answer)
-        if not isinstance(said, dict) or not ("predictions" in said or "outputs" in said):
+        if not isinstance(said, dict) or (
+            "predictions" not in said and said.get("outputs") is None
+        ):
             raise garbage(answer, "predictions or outputs", who=who, said=said)
+        if said.get("outputs") is None and said["predictions"] is None:
+            raise batch_failed(said, who)
         take_content_type(answer, headers)
         return answer
 

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-from bridge.core.errors import DecodeError, Rejected, Unavailable
+from bridge.core.errors import DecodeError, Doubtful, Rejected, Unavailable
 from bridge.core.event import shown
 from bridge.core.mediatype import is_media_type
 from bridge.core.payload import JSON, Body
@@ -73,6 +73,13 @@ def garbage(body: Body, expected: str, *, who: str, said: Any = None) -> Rejecte
         return Unavailable(f"{who} answered garbage: {page}: expected {expected}")
     words = own_error(said) or shown_body(body)
     return Rejected(f"{who} answered garbage: {words}: expected {expected}")
+
+
+def batch_failed(said: dict[Any, Any], who: str) -> Doubtful:
+    """Return what `predictions: null` means, which KServe's batcher answers to a whole batch."""
+    told = said.get("message")
+    why = worded(told if isinstance(told, str) and told else "no reason given")
+    return Doubtful(f"{who} answered without predictions, the batch failed: {why}")
 
 
 def is_page(data: bytes) -> bool:

@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from bridge.core.errors import BridgeError, ConfigError, DecodeError, Rejected, Unavailable
+from bridge.core.errors import (
+    BridgeError,
+    ConfigError,
+    DecodeError,
+    Doubtful,
+    Rejected,
+    Unavailable,
+)
 from bridge.core.payload import Body
 from bridge.core.ports import Request
 from bridge.core.tensors import Tensors
@@ -116,6 +123,7 @@ def test_rows_are_asked_with_rows(came: bytes, tensors: Tensors, expected: bytes
         (200, b'{"predictions":[1', Rejected),
         (200, b"{}", Rejected),
         (200, WRONG_SHAPE, Rejected),
+        (200, b'{"outputs":null}', Rejected),
         (302, b"", Unavailable),
         (400, WRONG_SHAPE, Rejected),
         (400, b"", Rejected),
@@ -142,6 +150,14 @@ def test_verdict_table(status: int, body: bytes, expected: type[BridgeError]) ->
     """Only the model's own judgement is final."""
     with pytest.raises(expected, match=f"^model 'm' at http://m answered ({status}|garbage): ."):
         PROTOCOL.judge(status, (), body, "model 'm' at http://m")
+
+
+def test_a_failed_batch_of_kserves_batcher_was_published_as_an_answer() -> None:
+    """It stands before TensorFlow Serving as well, and says nothing of a single event."""
+    failed = b'{"message":"no response from the predictor","batchId":"","predictions":null}'
+
+    with pytest.raises(Doubtful, match="the batch failed: 'no response from the predictor'"):
+        PROTOCOL.judge(200, (), failed, "m")
 
 
 @pytest.mark.parametrize(
