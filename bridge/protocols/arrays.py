@@ -79,9 +79,11 @@ def held(
         datatype = datatype or "FP64"
         if not booleans:
             try:
-                return datatype, _packed(flat, datatype)
+                array = _packed(flat, datatype)
             except (struct.error, OverflowError):  # null or text among them, or too large
                 pass
+            else:
+                return datatype, _exact(array, flat, where)
         return datatype, _floats(flat, set(map(type, flat)), datatype, where)
     kinds = set(map(type, flat))
     if datatype is None:
@@ -190,6 +192,10 @@ _LOOKS = 64
 _EXPECTED = ", ".join(name for name in DTYPES if name != "BF16")
 #: Numbers with a fraction, and how `struct` calls them.
 _FLOATS = {"FP64": "d", "FP32": "f", "FP16": "e"}
+#: Integers up to this one are FP64, every one.
+_MAX_EXACT = 2**53
+#: Up to as many values Python is faster than numpy.
+_FEW = 16
 _FINITE = frozenset((int, float))
 _NUMBERS = frozenset((int, float, type(None)))
 _TEXTS = frozenset((str, dict))
@@ -218,9 +224,10 @@ def _floats(flat: list[Any], kinds: set[type], datatype: str, where: str) -> Arr
             raise DecodeError(f"{where} holds {_sorts(kinds)}: expected numbers, for {datatype}")
         flat = [VALUES[one] if one is None or type(one) is str else one for one in flat]
     try:
-        return _packed(flat, datatype)
+        array = _packed(flat, datatype)
     except (struct.error, OverflowError) as error:
         raise DecodeError(f"{where} holds a number beyond {datatype}") from error
+    return _exact(array, flat, where) if int in kinds else array
 
 
 def _packed(flat: list[Any], datatype: str) -> Array:
@@ -231,6 +238,23 @@ def _packed(flat: list[Any], datatype: str) -> Array:
     import numpy as np
 
     return np.frombuffer(_struct(len(flat), datatype).pack(*flat), dtype_of(datatype))
+
+
+def _exact(array: Array, flat: list[Any], where: str) -> Array:
+    """Return *array*, made of *flat*; raise DecodeError where that has an integer no FP64 holds.
+
+    Fewer digits than were written are those of a float, but an integer may be a name. One of
+    FP32 or FP16 is as the payload itself wants it.
+    """
+    import numpy as np
+
+    if array.dtype.itemsize == 8:
+        few = len(flat) <= _FEW
+        for index in range(len(flat)) if few else np.flatnonzero(np.abs(array) >= _MAX_EXACT):
+            said = flat[index]
+            if type(said) is int and abs(said) > _MAX_EXACT and said != int(array[index]):
+                raise DecodeError(f"{where} holds {str(said)[:40]}, an integer that no FP64 holds")
+    return array
 
 
 @lru_cache(maxsize=64)

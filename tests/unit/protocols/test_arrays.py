@@ -92,6 +92,21 @@ def test_what_is_no_array_of_one_kind_is_refused(values: Any, says: str) -> None
         arrays.read(values, "x", "data")
 
 
+@pytest.mark.parametrize("booleans", [True, False])
+@pytest.mark.parametrize("beside", [0.5, None, "NaN"])
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**64 - 1])
+@pytest.mark.parametrize("others", [0, 20])
+def test_a_key_beside_numbers_with_a_fraction_became_another(
+    others: int, number: int, beside: Any, booleans: bool
+) -> None:
+    """An integer that no FP64 holds is refused; one that some FP64 is stays what it was."""
+    with pytest.raises(DecodeError, match=f"^data holds {number}, an integer that no FP64 holds"):
+        arrays.held([0.5, number, beside, *[1] * others], "data", booleans=booleans)
+
+    _, array = arrays.held([0.5, 2**53 + 2, 1e300, beside, *[1] * others], "data")
+    assert 2**53 + 2 == int(array[1])
+
+
 def test_arrays_nest_no_deeper_than_numpys() -> None:
     """64 dimensions are an array, 65 are none."""
     deep: Any = 1
