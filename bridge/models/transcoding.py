@@ -19,8 +19,12 @@ from bridge.core.tensors import Tensor, Tensors
 from bridge.models.asking import AskingOptions, TensorOptions
 from bridge.models.example import example
 from bridge.protocols.forms import form_called
+from bridge.protocols.oip import OUTPUTS
 from bridge.protocols.port import FormName, Metadata, Payload
 from bridge.protocols.raw import MAX_DIMENSIONS
+
+#: What is in every request that asks for some outputs alone.
+_WANTED: Final = b'"%b"' % OUTPUTS.encode()
 
 #: Characters of the names there are, where one is missing.
 MAX_SHOWN: Final = 300
@@ -45,6 +49,7 @@ class Transcoding:
             self._own = form_called(own, non_finite=options.non_finite)
         self._passes = wire and written == own and not options.inputs
         self._comes_back = written == own and not options.outputs
+        self._renames_wanted = bool(options.outputs) and written == "oip"
         if not (self._passes and self._comes_back) and importlib.util.find_spec("numpy") is None:
             raise ConfigError(
                 "numpy, which tensors are made with, is not installed: expected the extra "
@@ -70,9 +75,13 @@ class Transcoding:
         Raise Rejected, naming the tensor, where one that the model is to be given is missing,
         DecodeError where the payload is not written in the form it should be.
         """
-        if self._passes:
+        wants = self._renames_wanted and _WANTED in payload.data
+        if self._passes and not wants:
             return payload
         tensors = self._form.read_request(payload)
+        if wants:  # by names that the model has not: it is asked for all, and they are chosen here
+            others = {key: one for key, one in tensors.parameters.items() if key != OUTPUTS}
+            tensors = Tensors(tensors.tensors, others)
         return _mapped(tensors, self._inputs, "the payload") if self._inputs else tensors
 
     def answer(self, payload: Payload, *, like: Body, id: str, who: str = "the model") -> Body:

@@ -161,6 +161,22 @@ def test_a_mapped_answer_of_the_own_form_is_rewritten():
     assert (output["name"], output["data"]) == ("y", [2.0])
 
 
+@pytest.mark.parametrize("wire", [True, False])
+def test_an_event_that_wants_a_renamed_output_was_refused_by_the_model(wire: bool):
+    """The model does not know the name: it is asked for all, and the wanted one is answered."""
+    outputs = {"kind": {"from": "output-0"}, "score": {"from": "output-1"}}
+    made = transcoding("oip", outputs=outputs, wire=wire)
+    said = {"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}
+    request = Body.of({"id": "7", "inputs": [said], "outputs": [{"name": "kind"}]})
+    answered = Tensors.of(**{"output-0": [2], "output-1": [0.5], "debug": [9]})
+
+    tensors = asked(made, request)
+    (output,) = made.answer(answered, like=request, id="7").json()["outputs"]
+
+    assert dict(tensors.parameters) == {}
+    assert (output["name"], output["data"]) == ("kind", [2])
+
+
 def test_a_wanted_output_that_is_missing_is_refused():
     """The model does not do what the file says of it."""
     made = transcoding("oip", form="tensorflow", outputs={"rating": {"from": "score"}})
