@@ -174,6 +174,8 @@ class LocalModel:
         if isinstance(status, dict) and isinstance(code, int) and 400 <= code < 600:
             said = status.get("reason") or INTERNAL_ERROR
             text = f"{self._name}.predict_raw: {said}: {status.get('info')}"
+            if code in TRY_AGAIN:
+                raise Unavailable(text)
             raise ModelRefusal(text, status=code, code=str(said))
         try:
             return Body.of(answer)

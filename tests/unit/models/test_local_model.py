@@ -180,6 +180,20 @@ class M:
     assert "tea" in str(error)
 
 
+async def test_an_outage_that_predict_raw_tells_of_took_events_to_the_dead_letter(
+    tmp_path: Path,
+) -> None:
+    """Its status is the HTTP status of Seldon's wrapper, where 503 asks to be tried again."""
+    source = """
+class M:
+    def predict_raw(self, message): return {"status": {"code": 503, "info": "store is down"}}
+"""
+
+    async with model(tmp_path, source) as entered:
+        with pytest.raises(Unavailable, match=r"M\.predict_raw: .*store is down"):
+            await entered.predict(request())
+
+
 async def test_base_class_of_seldon_core_defines_nothing(tmp_path: Path) -> None:
     """Methods inherited from Seldon's own base class only raise; they are not called."""
     source = """
