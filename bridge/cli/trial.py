@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 #: Called with the name of a stage and what came out of it.
 Show = Callable[[str, str], None]
 
-#: How much of a payload is shown, and how many values of a tensor.
+#: How much of a payload is shown, how many values of a tensor, and how much of a text.
 SHOWN_BYTES = 4000
 SHOWN_VALUES = 8
+SHOWN_TEXT_BYTES = 200
 
 
 def trial(
@@ -223,10 +224,15 @@ def _values(array: Any) -> str:
     """Return the first values of a tensor."""
     values = array.reshape(-1)[:SHOWN_VALUES].tolist()
     more = " …" if array.size > SHOWN_VALUES else ""
-    return (
-        plain(" ".join(f"{one:.6g}" if isinstance(one, float) else repr(one) for one in values))
-        + more
-    )
+    return plain(" ".join(map(_value, values))) + more
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, bytes) and len(value) > SHOWN_TEXT_BYTES:
+        return f"{value[:SHOWN_TEXT_BYTES]!r}… {len(value)} bytes"
+    return repr(value)
 
 
 def _readable(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """`bridge try`: one event through transformer and model, each stage shown."""
 
+import base64
 import json
 import re
 
@@ -193,6 +194,24 @@ def test_a_payload_that_is_no_text_is_shown_in_hexadecimal(bridge, file):
     assert "── preprocess → no media type, 4 bytes\n00 ff 00 ff\n" in ended.out
     assert "ä\n… 1004 bytes more\n" in ended.out
     assert "\x1b" not in ended.out
+
+
+def test_an_image_was_shown_to_its_last_byte(bridge, tmp_path):
+    """Of a long text among a tensor's values the beginning is shown, and how long it is."""
+    model = {"type": "rest", "url": "http://127.0.0.1:9", "timeout_seconds": 5}
+    steps = {"source": {"type": "http"}, "model": model, "response": {"type": "r", "source": "/"}}
+    file = tmp_path / "image.yaml"
+    file.write_text(json.dumps({"pipelines": {"image": steps}}))
+    said = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
+    image = base64.b64encode(bytes([0, 255]) * 100_000).decode()
+    asked = tmp_path / "image.json"
+    asked.write_text(json.dumps({**said, "data": {"binData": image}}))
+
+    ended = bridge("try", file, asked)
+
+    (shown,) = re.findall(r"^input  BYTES \[1\]  .*$", ended.out, re.MULTILINE)
+    assert shown.endswith("\\xff'… 200000 bytes")
+    assert len(shown) < 1000
 
 
 def test_an_event_that_no_pipeline_takes_is_a_mistake_of_the_command(bridge, file):
