@@ -65,7 +65,7 @@ class OipForm:
         """
         try:
             asked = _object(loaded(like))
-            wanted = _wanted(asked)
+            wanted = tuple([one["name"] for one in _wanted(asked)])
         except DecodeError:
             asked, wanted = {}, ()
         own = asked.get("id")
@@ -89,7 +89,7 @@ def asking(tensors: Tensors, id: str, told: Told) -> dict[str, Any]:
     said["inputs"] = [_said(each, told) for each in tensors.tensors]
     outputs = tensors.parameters.get(OUTPUTS)
     if isinstance(outputs, list | tuple):
-        said["outputs"] = [{"name": name} for name in outputs]
+        said["outputs"] = outputs
     return said
 
 
@@ -232,8 +232,11 @@ def _parameters(said: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     return parameters
 
 
-def _wanted(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the outputs that a request asks for."""
+def _wanted(said: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the outputs that a request asks for: of each the name, and parameters if it has any.
+
+    One of those makes another answer of it, such as Triton's `classification`.
+    """
     outputs = said.get("outputs")
     if outputs is None:
         return ()
@@ -242,4 +245,9 @@ def _wanted(said: Mapping[str, Any]) -> tuple[str, ...]:
     ):
         raise DecodeError("outputs is no array of objects with a name")
     arrays.count_checked(len(outputs), "outputs")
-    return tuple([one["name"] for one in outputs])
+    wanted = []
+    for one in outputs:
+        parameters = scalars(_parameters(one, f"output {shown(one['name'])}"))
+        name = {"name": one["name"]}
+        wanted.append({**name, "parameters": parameters} if parameters else name)
+    return tuple(wanted)

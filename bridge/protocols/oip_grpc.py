@@ -54,7 +54,7 @@ class OipGrpc:
         own: Any = None
         if isinstance(payload, Tensors):
             tensors = payload
-            wanted: Any = [{"name": name} for name in payload.parameters.get(OUTPUTS) or ()]
+            wanted: Any = payload.parameters.get(OUTPUTS) or ()
         else:
             tensors, said = self._form.read_request(payload), loaded(payload)
             wanted, own = said.get(OUTPUTS) or (), said.get("id")

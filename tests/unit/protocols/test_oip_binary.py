@@ -40,7 +40,7 @@ def test_a_request_is_json_and_then_the_values() -> None:
             Tensor("h", "BF16", np.array([0x3FC0], np.uint16)),
             Tensor("b", "BOOL", np.array(True)),
         ),
-        {"p": 1, "outputs": ("y",)},
+        {"p": 1, "outputs": ({"name": "y"},)},
     )
 
     length, body = oip_binary.write_request(tensors, "7")

@@ -10,8 +10,12 @@ import pytest
 
 from bridge.core.errors import DecodeError, Rejected
 from bridge.core.payload import Body
+from bridge.core.ports import Request
 from bridge.core.tensors import Tensor, Tensors
 from bridge.protocols.oip import OipForm
+from bridge.protocols.oip_grpc import OipGrpc
+from bridge.protocols.port import Asked
+from bridge.protocols.proto import parsed
 from tests.tensor_strategies import of_bytes
 
 FORM = OipForm()
@@ -95,14 +99,27 @@ def test_parameters_and_outputs_are_kept() -> None:
     """And said again where the tensors are asked in this protocol."""
     body = Body(
         b'{"id":"9","parameters":{"a":1},"inputs":[{"name":"x","shape":[1],"datatype":"INT8",'
-        b'"parameters":{"b":true},"data":[1]}],"outputs":[{"name":"y"}]}'
+        b'"parameters":{"b":true},"data":[1]}],"outputs":[{"name":"y"},{"name":"z"}]}'
     )
 
     tensors = FORM.read_request(body)
 
-    assert {"a": 1, "outputs": ("y",)} == tensors.parameters
+    assert {"a": 1, "outputs": ({"name": "y"}, {"name": "z"})} == tensors.parameters
     assert {"b": True} == tensors.tensors[0].parameters
     assert orjson.loads(body.data) == orjson.loads(FORM.write_request(tensors, id="9").data)
+
+
+def test_a_wanted_classification_was_forgotten_where_the_request_is_rewritten() -> None:
+    """Triton answers the two best classes with it, and all values without."""
+    wanted = [{"name": "y", "parameters": {"classification": 2}}]
+    said = {"name": "x", "shape": [1], "datatype": "INT8", "data": [1]}
+
+    tensors = FORM.read_request(Body.of({"inputs": [said], "outputs": wanted}))
+
+    assert wanted == FORM.write_request(tensors, id="9").json()["outputs"]
+    message = OipGrpc(Asked(name="m")).call(Request(payload=Body(b""), id="9"), tensors)
+    (asked,) = parsed("inference.ModelInferRequest", message, "it").outputs
+    assert ("y", 2) == (asked.name, asked.parameters["classification"].int64_param)
 
 
 def test_parameters_of_other_protocols_are_not_sent() -> None:

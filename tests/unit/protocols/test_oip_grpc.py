@@ -155,7 +155,7 @@ def test_parameters_of_other_forms_stay_here() -> None:
     """What is no text, boolean or number is another form's, as the names of Seldon's columns."""
     tensors = Tensors(
         (Tensor("x", "INT64", np.array([1]), {"names": ["a"], "b": 2}),),
-        {"meta": {"tags": {}}, "outputs": ("y",), "large": 2**70},
+        {"meta": {"tags": {}}, "outputs": ({"name": "y"},), "large": 2**70},
     )
 
     said = called(tensors)
