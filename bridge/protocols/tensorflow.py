@@ -94,7 +94,7 @@ class TensorflowForm:
             asked = loaded(like)
         except DecodeError:
             asked = None
-        by_row = self._rows_only or not isinstance(asked, dict) or "inputs" not in asked
+        by_row = self._rows_only or not isinstance(asked, dict) or asked.get("inputs") is None
         bare = tensors.tensors[0].name if len(tensors.tensors) == 1 else None
         if by_row:
             said = {"predictions": _rows(tensors, bare, self._non_finite)}

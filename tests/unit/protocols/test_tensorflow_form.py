@@ -152,6 +152,7 @@ ANSWERS = Tensors.of(y=[1, 2], z=["a", "b"])
         (b'{"instances":[1,2]}', ANSWERS, b'{"predictions":[{"y":1,"z":"a"},{"y":2,"z":"b"}]}'),
         (b'{"inputs":[1,2]}', ANSWER, b'{"outputs":[[0.1],[0.2]]}'),
         (b'{"inputs":[1,2]}', ANSWERS, b'{"outputs":{"y":[1,2],"z":["a","b"]}}'),
+        (b'{"instances":[1],"inputs":null}', ANSWER, b'{"predictions":[[0.1],[0.2]]}'),
         (b"no JSON", ANSWER, b'{"predictions":[[0.1],[0.2]]}'),
         (b"[]", ANSWER, b'{"predictions":[[0.1],[0.2]]}'),
     ],
