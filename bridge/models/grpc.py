@@ -159,8 +159,18 @@ class GrpcModel:
         return self._transcoding
 
     async def disagreements(self) -> list[str]:
-        """Return what the file says of the model's tensors that the model itself does not."""
-        told = await self.metadata()
+        """Return what the file says of the model's tensors that the model itself does not.
+
+        A server without words for them, as pythie-serving, or whose class wrote none, as with
+        Seldon, is no worse for it: `ping` says whether it answers.
+        """
+        try:
+            told = await self.metadata()
+        except Unavailable as error:
+            code = getattr(error.__cause__, "code", None)
+            if code == "UNIMPLEMENTED" or (code == "UNKNOWN" and self._protocol.form == "seldon"):
+                return []
+            raise
         return [] if told is None else disagreements(self._options, told)
 
     def describe(self) -> str:

@@ -151,6 +151,17 @@ class TestCheck:
         assert "shape [-1, 5], where the model takes [-1, 4]" in said
         assert "outputs.p: the model has no output 'probability'" in said
 
+    def test_a_server_that_cannot_tell_was_said_not_to_answer(
+        self, bridge: Run, pythie: Server, tmp_path: Path
+    ) -> None:
+        """pythie-serving has no metadata, and answers events all the same."""
+        model = {"type": "grpc", "protocol": "tensorflow", "name": "recommender"}
+        file = written(tmp_path, {**model, "target": pythie.grpc_target})
+
+        ended = bridge("check", "--connect", file, "--output", "json")
+
+        assert (0, {"ok"}) == (ended.status, set(json.loads(ended.out)["answers"].values()))
+
     def test_a_model_that_is_not_there(self, bridge: Run, kserve: Server, tmp_path: Path) -> None:
         """It is no disagreement: it does not answer."""
         ended = bridge("check", "--connect", written(tmp_path, kserve_iris(kserve, name="nobody")))
