@@ -142,7 +142,7 @@ def _held(values: Any, datatype: str | None, name: str) -> tuple[str, Array]:
     import numpy as np
 
     try:
-        array = values if isinstance(values, np.ndarray) else _made(values)
+        array = values if isinstance(values, np.ndarray) else _made(values, name)
     except ValueError as error:  # a list of lists of different lengths
         raise DecodeError(f"tensor {name!r} is not rectangular: {error}") from error
     if datatype is None:
@@ -158,18 +158,27 @@ def _held(values: Any, datatype: str | None, name: str) -> tuple[str, Array]:
     return datatype, np.ascontiguousarray(_fitting(array, datatype, name)).reshape(array.shape)
 
 
-def _made(values: Any) -> Array:
+def _made(values: Any, name: str) -> Array:
     """Return *values* as numpy makes an array of them, texts as what they are.
 
     Of texts it would cut the zeros at their ends, give each the room of the longest, and make
-    texts of the numbers beside them. Raise ValueError where they are not rectangular.
+    texts of the numbers beside them. Raise ValueError where they are not rectangular, and
+    DecodeError where it would round an integer to have it beside a fraction or a negative one.
     """
     import numpy as np
 
     array = np.array(values, dtype=object)
     if any(isinstance(one, str | bytes) for one in array.flat):
         return array
-    return np.array(values)
+    made = np.array(values)
+    if made.dtype.kind == "f" and any(
+        type(one) is int and one != float(number)
+        for one, number in zip(array.flat, made.flat, strict=True)
+    ):
+        raise DecodeError(
+            f"tensor {name!r} holds an integer that no FP64 holds, beside what needs one"
+        )
+    return made
 
 
 def _bytes(array: Array, name: str) -> Array:

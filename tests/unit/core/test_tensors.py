@@ -118,6 +118,15 @@ def test_a_value_that_would_change_is_refused(values: Any, datatype: str) -> Non
         Tensor.of("x", values, datatype)
 
 
+@pytest.mark.parametrize("values", [[2**53 + 1, 0.5], [[-1], [2**63 + 1]], [2**64 - 1, -1]])
+def test_an_integer_became_another_beside_what_no_integer_holds(values: Any) -> None:
+    """A float is made of an integer only where both are the same number; numpy looks at neither."""
+    with pytest.raises(DecodeError, match="tensor 'x' holds an integer that no FP64"):
+        Tensor.of("x", values)
+
+    assert [2.0**53, 0.5] == Tensor.of("x", [2**53, 0.5]).array.tolist()
+
+
 @pytest.mark.parametrize(
     ("values", "datatype", "text"),
     [
