@@ -114,7 +114,8 @@ class GrpcModel:
         timeout = deadline - self._clock.monotonic()
         if timeout <= 0:
             raise DeadlineExceeded(f"{self._called} was not asked: the event's time is used up")
-        with replicas.one(patience_seconds=self._options.timeout_seconds / 2) as replica:
+        patience = self._options.timeout_seconds / 2
+        with replicas.one(patience_seconds=patience, until=request.deadline) as replica:
             server = replica.far_end
             answer = await self._call(server, message, metadata, timeout)
         if isinstance(answer, bytes):

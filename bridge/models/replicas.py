@@ -99,15 +99,17 @@ class Replicas(Generic[T]):
             with suppress(asyncio.CancelledError):
                 await watching
 
-    def one(self, *, patience_seconds: float = 0.0) -> Call[T]:
+    def one(self, *, patience_seconds: float = 0.0, until: float | None = None) -> Call[T]:
         """Give the server to ask, in a `with` that lasts as long as its call is under way.
 
         An Unavailable that is raised in between means that it did not answer. A call that is
         given up, by its own deadline or cancelled by the event's, means so after
-        *patience_seconds*; sooner, it counts as one answer to come back later. What its answer
-        was is told to `answered`.
+        *patience_seconds*; sooner, it counts as one answer to come back later. One that is
+        cancelled before the event's time is over, which is *until* on the clock, says nothing:
+        whoever sent the event has gone, or its partition has. What its answer was is told to
+        `answered`.
         """
-        return Call(self, self._pick(), patience_seconds, self._clock)
+        return Call(self, self._pick(), patience_seconds, until, self._clock)
 
     def answered(self, replica: Replica[T], outage: Unavailable | None = None) -> None:
         """Note that *replica* answered; *outage* if it was to come back later."""
@@ -204,14 +206,20 @@ class Replicas(Generic[T]):
 class Call(Generic[T]):
     """One call of a server. A class, as a generator's `with` costs five times as much."""
 
-    __slots__ = ("_begun", "_clock", "_patience_seconds", "_replica", "_replicas")
+    __slots__ = ("_begun", "_clock", "_patience_seconds", "_replica", "_replicas", "_until")
 
     def __init__(
-        self, replicas: Replicas[T], replica: Replica[T], patience_seconds: float, clock: Clock
+        self,
+        replicas: Replicas[T],
+        replica: Replica[T],
+        patience_seconds: float,
+        until: float | None,
+        clock: Clock,
     ) -> None:
         self._replicas = replicas
         self._replica = replica
         self._patience_seconds = patience_seconds
+        self._until = until
         self._clock = clock
         self._begun = 0.0
 
@@ -232,14 +240,21 @@ class Call(Generic[T]):
 
     def _given_up(self, error: DeadlineExceeded | asyncio.CancelledError) -> None:
         """Note a call that ended without an answer because its time, or its event's, was over."""
-        waited = self._clock.monotonic() - self._begun
+        now = self._clock.monotonic()
+        waited = now - self._begun
+        is_over = True
         if isinstance(error, asyncio.CancelledError):
+            is_over = self._until is not None and now >= self._until - EARLY_SECONDS
             error = DeadlineExceeded(f"given up after {waited:.3g} s without an answer")
         if waited >= self._patience_seconds:
             self._replicas.leave_alone(self._replica, error)
-        else:
+        elif is_over:
             self._replicas.answered(self._replica, error)
 
+
+#: How much sooner than its own deadline an event may be cancelled: its timer was set first, and
+#: the loop's clock is no finer than its turns.
+EARLY_SECONDS = 0.1
 
 #: Numbers the calls of a process, in their order.
 _TURNS = count(1)

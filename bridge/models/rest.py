@@ -131,7 +131,8 @@ class RestModel:
                 raise DeadlineExceeded(f"{who} was not asked: the event's time is used up")
         payload = self._transcoding.request(request.payload)
         headers, body = self._protocol.call(request, payload)
-        with self._servers.one(patience_seconds=self._options.timeout_seconds / 2) as replica:
+        patience = self._options.timeout_seconds / 2
+        with self._servers.one(patience_seconds=patience, until=request.deadline) as replica:
             server = replica.far_end
             try:
                 answer = await server.client.request(

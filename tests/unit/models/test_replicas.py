@@ -40,7 +40,7 @@ class Servers:
 def ask(
     replicas: Replicas[str],
     error: Unavailable | asyncio.CancelledError | None = None,
-    **how: float,
+    **how: float | None,
 ) -> str:
     """Ask one; *error* is what its call ends with."""
     try:
@@ -138,14 +138,28 @@ def test_one_that_hangs_is_found_where_no_event_has_much_time(
     replicas = Servers().replicas(failures=3)
     hung = replicas.members[0]
 
+    until = replicas._clock.monotonic() + 0.01
+
     for _ in range(2):
-        ask(replicas, end, patience_seconds=15)
+        ask(replicas, end, patience_seconds=15, until=until)
         ask(replicas)
         ask(replicas)
     assert hung.is_well
-    ask(replicas, end, patience_seconds=15)
+    ask(replicas, end, patience_seconds=15, until=until)
 
     assert not hung.is_well
+
+
+@pytest.mark.parametrize("seconds", [None, 10.0])
+def test_an_event_that_is_given_back_says_nothing_of_the_server(seconds: float | None):
+    """A rebalance gives back many at once, and every server would be left alone for it."""
+    replicas = Servers().replicas(failures=3)
+    until = None if seconds is None else replicas._clock.monotonic() + seconds
+
+    for _ in range(30):
+        ask(replicas, asyncio.CancelledError(), patience_seconds=15, until=until)
+
+    assert all(member.is_well for member in replicas.members)
 
 
 def test_one_that_says_come_back_later_again_and_again_is_left_alone():
