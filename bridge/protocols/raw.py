@@ -25,8 +25,8 @@ from bridge.core.tensors import DTYPES, Array, Tensor
 if TYPE_CHECKING:
     import numpy as np
 
-#: Dimensions that numpy can hold.
-MAX_DIMENSIONS = 64
+#: Dimensions that every numpy from 1.26 on can hold.
+MAX_DIMENSIONS = 32
 
 #: Values that a shape may have, far beyond what any answer carries.
 MAX_VALUES = 1 << 40

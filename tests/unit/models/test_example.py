@@ -11,7 +11,7 @@ from bridge.protocols.port import FormName, Metadata, Spec
 
 
 @pytest.mark.parametrize("form", ["seldon", "tensorflow", "kserve", "oip"])
-@pytest.mark.parametrize("shape", [(1,) * 70, (1,) * 65, (10**30,), (1000, 1001)])
+@pytest.mark.parametrize("shape", [(1,) * 70, (1,) * 33, (10**30,), (1000, 1001)])
 def test_a_model_that_tells_of_an_impossible_tensor_was_a_traceback(
     form: FormName, shape: tuple[int, ...]
 ) -> None:
@@ -31,7 +31,7 @@ def test_a_model_that_tells_of_too_many_tensors_took_all_memory(inputs: int, val
         example(form_called("oip"), {}, Metadata(name="liar", inputs=tuple(specs)))
 
 
-@pytest.mark.parametrize("shape", [None, (), (-1, 4), (0, 2), (1,) * 64])
+@pytest.mark.parametrize("shape", [None, (), (-1, 4), (0, 2), (1,) * 32])
 def test_a_dimension_of_any_size_is_one(shape: tuple[int, ...] | None) -> None:
     """A shape that is not told is a single value in one dimension."""
     told = Metadata(name="iris", inputs=(Spec(name="x", datatype="FP32", shape=shape),))

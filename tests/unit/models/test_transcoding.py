@@ -207,8 +207,8 @@ def test_two_dimensions_of_any_size_are_refused_at_start():
 
 def test_a_shape_that_no_tensor_has_is_refused_at_start():
     """Found with the first event, it would take every event to the dead letter."""
-    with pytest.raises(ConfigError, match=r"inputs\.x\.shape: expected 64 dimensions at most"):
-        transcoding("oip", inputs={"x": {"shape": [1] * 65}})
+    with pytest.raises(ConfigError, match=r"inputs\.x\.shape: expected 32 dimensions at most"):
+        transcoding("oip", inputs={"x": {"shape": [1] * 33}})
 
 
 @pytest.mark.parametrize(
