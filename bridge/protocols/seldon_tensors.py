@@ -51,8 +51,7 @@ class SeldonForm:
         tensor = _only(tensors)
         encoding = None if like is None else _asked(like)[0]
         said = self._said(tensor, encoding, list(tensor.columns))
-        meta = tensors.parameters.get("meta")
-        said["meta"] = {"puid": id, **(meta if isinstance(meta, dict) else {})}
+        said["meta"] = {"puid": id, **_meta_of(tensors)}
         return Body(written.dumps(said), JSON)
 
     def read_answer(self, body: Body) -> Tensors:
@@ -71,8 +70,7 @@ class SeldonForm:
         if not names and tensor.array.ndim > 1 and tensor.shape[1] <= tensor.array.size + FEW:
             names = list(numbered(tensor.shape[1]))
         said = self._said(tensor, encoding, names)
-        ours = tensors.parameters.get("meta")
-        said["meta"] = {"puid": id, **merged_meta(meta, read_meta(ours))}
+        said["meta"] = {"puid": id, **merged_meta(meta, _meta_of(tensors))}
         return Body(written.dumps(said), JSON)
 
     def _said(self, tensor: Tensor, encoding: Encoding | None, names: list[str]) -> dict[str, Any]:
@@ -184,6 +182,14 @@ def _asked(like: Body) -> tuple[Encoding | None, Mapping[str, Any]]:
         if data.get(encoding) is not None:
             return encoding, meta
     return None, meta
+
+
+def _meta_of(tensors: Tensors) -> Mapping[str, Any]:
+    """Return the meta of a Seldon message; another protocol's parameter of that name is none."""
+    try:
+        return read_meta(tensors.parameters.get("meta"))
+    except DecodeError:
+        return {}
 
 
 def _only(tensors: Tensors) -> Tensor:

@@ -173,6 +173,17 @@ def test_meta_of_an_answer_is_its_requests_and_the_models() -> None:
     } == answer.json()["meta"]
 
 
+@pytest.mark.parametrize("meta", ["v2", 7, None, {"tags": "none"}, {"puid": 1}])
+def test_a_parameter_called_meta_of_another_protocol_is_no_meta(meta: Any) -> None:
+    """A model of the Open Inference Protocol may call one so: its answer is an answer."""
+    answered = Tensors(Tensors.of(y=[1]).tensors, {"meta": meta})
+
+    answer = FORM.write_answer(answered, like=Body(b'{"data":{"ndarray":[1]}}'), id="p-1")
+    asked = FORM.write_request(answered, id="p-1")
+
+    assert {"puid": "p-1"} == answer.json()["meta"] == asked.json()["meta"]
+
+
 def test_names_of_columns_come_from_the_tensor() -> None:
     """Those of the wrapper's making stand in only where there are none."""
     tensor = Tensor("y", "INT64", np.array([[1, 2]]), {"names": ["a", "b"]})
