@@ -120,7 +120,9 @@ def documents(path: Path) -> Iterator[Value]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     try:
         for node in yaml.compose_all(text, Loader=yaml.SafeLoader):

@@ -365,5 +365,5 @@ def test_files_that_make_no_sense_are_refused(write, text: str, said: str) -> No
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The error names the file."""
-    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read: No such file"):
         read([tmp_path / "absent.yaml"], {})
