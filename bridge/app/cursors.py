@@ -1,8 +1,8 @@
-"""Cursors of listings: each belongs to one pipeline, and no event may write over one.
+"""Cursors of listings: each belongs to one pipeline, no event may write over one, and none is one.
 
-listing of a pipeline ─▶ its cursor ─┬─ another's too?          a mistake: only one would list
-└─ some sink's object too? a warning: whoever sends the
-event says what is passed over
+another's too?            a mistake: only one would list
+some sink's object too?   a warning: whoever sends the event says what is passed over
+told to a pipeline?       a warning: each write of it is an event there
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge.app.lines import Line
-from bridge.app.object_loops import object_sinks, origin
+from bridge.app.object_loops import Heard, heard_of, object_sinks, origin
 from bridge.config.file import Document
 from bridge.config.object_names import FOR_BUCKETS, NameTemplate
 from bridge.config.pipeline import FileOptions
@@ -22,7 +22,7 @@ from bridge.config.problems import Problems, dotted
 def cursors(
     options: FileOptions, lines: Mapping[str, Line], document: Document, problems: Problems
 ) -> list[str]:
-    """Return a warning for each sink that may write over a cursor of the file.
+    """Return warnings: sinks that may write over a cursor of the file, pipelines told of one.
 
     Add a problem for each cursor that is another pipeline's already.
     """
@@ -47,6 +47,13 @@ def cursors(
             for sink_path, sink in object_sinks(writer, options, document)
             if _may_write(sink, listing)
         ]
+        warnings += [
+            f"{dotted((*line.path, 'source', 'listing', 'cursor'))}: {shown} is in a bucket of "
+            f"which pipeline '{told}' is told: each write of it would be an event there; expected "
+            "another bucket"
+            for told, other in lines.items()
+            if any(_is_told(heard, listing) for heard in heard_of(other, options.notifications))
+        ]
     return warnings
 
 
@@ -56,6 +63,17 @@ def _listings(lines: Mapping[str, Line]) -> Iterator[tuple[str, Line, Any]]:
         options: Any = line.source.options
         if line.source.kind == "minio" and options.listing is not None:
             yield name, line, options.listing
+
+
+def _is_told(heard: Heard, listing: Any) -> bool:
+    """Whether whoever is told of *heard* is told of the cursor of *listing* as well."""
+    cursor = listing.cursor
+    return (
+        heard.is_of(listing.store.url)
+        and heard.bucket == cursor.bucket
+        and cursor.key.startswith(heard.prefix)
+        and cursor.key.endswith(heard.suffix)
+    )
 
 
 def _may_write(sink: Any, listing: Any) -> bool:

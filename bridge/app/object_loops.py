@@ -24,13 +24,17 @@ from bridge.transports.http.client import BaseUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
+class Heard:
     """Objects that a pipeline is told of; *url* of their store, None where nobody says."""
 
     bucket: str
     prefix: str
     suffix: str
     url: str | None
+
+    def is_of(self, url: str) -> bool:
+        """Whether the store at *url* may be theirs."""
+        return self.url is None or origin(self.url) == origin(url)
 
 
 def loops(options: FileOptions, lines: Mapping[str, Line], document: Document) -> list[str]:
@@ -41,7 +45,7 @@ def loops(options: FileOptions, lines: Mapping[str, Line], document: Document) -
         "that tells them apart"
         for name, line in lines.items()
         for path, sink in object_sinks(name, options, document)
-        for heard in _heard(line, options.notifications)
+        for heard in heard_of(line, options.notifications)
         if _may_be(heard, sink)
     ]
 
@@ -70,7 +74,7 @@ def origin(url: str) -> tuple[str, str]:
     return base.scheme, f"{base.host}:{base.port}"
 
 
-def _heard(line: Line, notifications: Sequence[NotificationOptions]) -> Iterator[_Heard]:
+def heard_of(line: Line, notifications: Sequence[NotificationOptions]) -> Iterator[Heard]:
     """Yield what the source of *line* is told of.
 
     Whose notifications are in a topic the file does not say: with a source that reads some,
@@ -81,18 +85,18 @@ def _heard(line: Line, notifications: Sequence[NotificationOptions]) -> Iterator
         store = getattr(getattr(options, "listing", None), "store", None)
         url = None if store is None else store.url
         for bucket in options.buckets:
-            yield _Heard(bucket=bucket, prefix=options.prefix, suffix=options.suffix, url=url)
+            yield Heard(bucket=bucket, prefix=options.prefix, suffix=options.suffix, url=url)
     elif line.source.kind == "kafka" and options.decode == "s3_notification":
         for one in notifications:
             if one.target.endswith(":kafka"):
-                yield _Heard(
+                yield Heard(
                     bucket=one.bucket, prefix=one.prefix, suffix=one.suffix, url=one.store.url
                 )
 
 
-def _may_be(heard: _Heard, sink: Any) -> bool:
+def _may_be(heard: Heard, sink: Any) -> bool:
     """Whether an object of *sink* may be one of *heard*."""
-    if heard.url is not None and origin(heard.url) != origin(sink.store.url):
+    if not heard.is_of(sink.store.url):
         return False
     if not NameTemplate(sink.bucket).can_be(heard.bucket, FOR_BUCKETS):
         return False

@@ -76,3 +76,31 @@ def test_an_event_that_could_name_the_cursor_is_told(tmp_path: Path, sink: dict[
 def test_an_event_that_cannot_is_not_told(tmp_path: Path, sink: dict[str, Any]) -> None:
     """Another bucket, other keys, another store."""
     assert [] == warnings(tmp_path, digits=pipeline(listed(), **sink))
+
+
+def test_a_pipeline_that_is_told_of_a_cursor_is_told_so(tmp_path: Path) -> None:
+    """Two that are told of each other's would feed each other for ever."""
+    one, two = listed(bucket="letters"), listed(bucket="mnist", key="two.json")
+
+    told = warnings(
+        tmp_path,
+        one=pipeline(one),
+        two=pipeline({**two, "buckets": ["letters"], "suffix": ".json"}),
+    )
+
+    assert [
+        "pipelines.one.source.listing.cursor: 'letters/digits.json' is in a bucket of which "
+        "pipeline 'two' is told",
+        "pipelines.two.source.listing.cursor: 'mnist/two.json' is in a bucket of which pipeline "
+        "'one' is told",
+    ] == [line.partition(": each write")[0] for line in told]
+
+
+@pytest.mark.parametrize(
+    "other", [{"buckets": ["elsewhere"]}, {"prefix": "in/"}, {"suffix": ".png"}]
+)
+def test_one_that_is_told_of_other_objects_is_not(tmp_path: Path, other: dict[str, Any]) -> None:
+    """Another bucket, or keys that the cursor has not."""
+    two = {**listed(key="two.json"), "buckets": ["letters"], **other}
+
+    assert [] == warnings(tmp_path, one=pipeline(listed(bucket="letters")), two=pipeline(two))
