@@ -1,8 +1,10 @@
 """Cursors of listings: each belongs to one pipeline, no event may write over one, and none is one.
 
-another's too?            a mistake: only one would list
-some sink's object too?   a warning: whoever sends the event says what is passed over
-told to a pipeline?       a warning: each write of it is an event there
+    another's too?            a mistake: only one would list
+    some sink's object too?   a warning: whoever sends the event says what is passed over
+    told to a pipeline?       a warning: each write of it is an event there
+
+All of it is in the file: nothing is connected to.
 """
 
 from __future__ import annotations
