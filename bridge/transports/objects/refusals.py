@@ -5,8 +5,8 @@
     404 NoSuchBucket                  BucketMissing            a Rejected, who writes may create
     401, 403, wrong region, clock     Unavailable              ours to mend: the event is held
     408, 409 of a race, 429, 5xx      Unavailable
-    400, 404 that no S3 store said    Unavailable              a proxy's, or that of a port for
-                                                               TLS: nothing is known
+    404 that no S3 store said         Unavailable              a proxy's: nothing is known
+    400 of a port for TLS             Unavailable              the file says http
     every other 4xx                   Rejected
 
 Source: Amazon S3 API reference, error responses; MinIO's cmd/api-errors.go where it differs.
@@ -14,6 +14,7 @@ Source: Amazon S3 API reference, error responses; MinIO's cmd/api-errors.go wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -58,7 +59,7 @@ def refusal(
         asked = retry_after_seconds(answer)
         seconds = None if asked is None else min(asked, MAX_RETRY_AFTER_SECONDS)
         return Unavailable(text, retry_after_seconds=seconds)
-    if status in (400, 404) and not code:
+    if not code and (status == 404 or (status == 400 and _PORT_FOR_TLS.search(answer.body))):
         return Unavailable(f"{text}, and no S3 error: expected an S3 store at this URL")
     if status < 300 and not code:
         return Unavailable(f"{text}: expected the answer of an S3 store")
@@ -71,6 +72,10 @@ def refuses_us(answer: HttpResponse) -> bool:
     code = found.code if found else _named_by_header(answer)
     return answer.status == 401 or code in _NOBODY or code in _SKEWED
 
+
+#: What Go, nginx and Apache say to who speaks no TLS. A proxy's other 400 is its verdict on a
+#: key: Traefik has one for each with a `#` or a `%`, and would have it for ever.
+_PORT_FOR_TLS: Final = re.compile(rb"\bHTTPS\b|\bSSL\b")
 
 _GONE: Final = frozenset(("NoSuchKey", "NoSuchVersion"))
 _SKEWED: Final = frozenset(("RequestTimeTooSkewed",))

@@ -37,7 +37,7 @@ def meant(found: HttpResponse) -> BridgeError:
         (412, "", Filtered, "superseded"),
         (404, "NoSuchBucket", BucketMissing, "rejected"),
         (404, "", Unavailable, "unavailable"),
-        (400, "", Unavailable, "unavailable"),  # so a port for TLS answers who speaks none
+        (400, "", Rejected, "rejected"),  # so Traefik answers to a key with a `#` or a `%`
         (400, "InvalidArgument", Rejected, "rejected"),
         (400, "EntityTooLarge", Rejected, "rejected"),
         (405, "MethodNotAllowed", Rejected, "rejected"),
@@ -76,6 +76,22 @@ def test_each_error_means_one_thing(
     assert (kind, reason) == (type(error), error.reason)
     assert str(error).startswith(f"{WHERE}: answered {status}")
     assert code in str(error)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"Client sent an HTTP request to an HTTPS server.\n",
+        b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head>",
+        b"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use",
+    ],
+)
+def test_a_port_for_tls_is_no_verdict_on_a_key(said: bytes) -> None:
+    """What Go, nginx and Apache answer where the file says http: the events are good."""
+    error = meant(HttpResponse(400, (), said))
+
+    assert type(error) is Unavailable
+    assert "answered 400, and no S3 error: expected an S3 store at this URL" in str(error)
 
 
 def test_a_version_that_is_a_deletion_is_gone() -> None:
