@@ -265,6 +265,7 @@ class BucketListing:
     def _restore(self, cursor: Cursor) -> None:
         """Go on from *cursor*; what is under way here already stays so."""
         self._claimed = True
+        self._store_clock.taken_over()
         self._unwritten = 0
         self._buckets = {}
         for bucket in self._options.buckets:

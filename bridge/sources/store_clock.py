@@ -28,6 +28,10 @@ class StoreClock:
         self._last: tuple[int, float] | None = None
         self._back_ms = self._since_ms = 0
 
+    def taken_over(self) -> None:
+        """Forget the last pass: what the clock did since, another replica has seen to."""
+        self._last = None
+
     def began(self, bound: int) -> None:
         """Note that a pass begins, and that the store's clock says *bound* milliseconds."""
         now, self._back_ms, self._since_ms = self._clock.monotonic(), 0, 0

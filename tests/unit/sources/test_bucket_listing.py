@@ -691,6 +691,32 @@ async def test_a_clock_set_back_long_before_the_next_pass_passes_nothing_over(
     assert max(handled.ids.values()) <= 2
 
 
+async def test_who_takes_over_again_repeats_nothing_of_the_time_between() -> None:
+    """What the store's clock did meanwhile, the other replica has seen to."""
+    store, handled = filled("a"), Handled()
+    async with listing(store, handled, stands_by=True) as first:
+        await first.passed()
+        await first.written(lambda found: len(found["buckets"]["mnist"]["done"]) == 1)
+        async with listing(store, handled, seed=2, stands_by=True) as second:
+            for _ in range(QUIET_BEATS):
+                await second.clock.paused()
+                second.clock.go_on()
+            await second.passed()
+            for step in range(150):  # twenty seconds each
+                store.now_ms += 20_000 if step != 100 else -1_000_000
+                store.drop("mnist", f"b{step}")
+                await second.next_pass()
+                first.clock.go_on()
+                await first.clock.paused()
+            before = handled.ids.copy()
+        first.clock.go_on()
+        await first.passed()
+        await first.next_pass()
+
+    assert 151 == len(before)
+    assert before == handled.ids
+
+
 async def test_a_cursor_from_the_future_passes_nothing_over() -> None:
     """The store was moved to a machine with a right clock while nobody listed."""
     store, handled = filled("a"), Handled()
