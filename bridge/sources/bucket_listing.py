@@ -210,10 +210,13 @@ class BucketListing:
             ms=ms,
             region=self._options.region,
         )
-        overtaken = self._under_way.settled_after(found)
-        if overtaken is not None and await self._lies_there(bucket, listed):
-            self._under_way.newest(bucket).forget(found.place, overtaken)
-        while (work := self._news(one, found)) is None:
+        mine = one.open.get(found.key)
+        if mine is not None and mine.found.state.id == found.state.id:
+            return  # also where its object's other state was told of again meanwhile
+        over = self._under_way.newer_than(found)
+        if over is not None and not await self._lies_there(bucket, listed):
+            return
+        while (work := self._news(one, found, over)) is None:
             if self._open + self._unwritten < self._options.max_in_flight:
                 work = self._under_way.begin(found)
                 break
@@ -227,10 +230,14 @@ class BucketListing:
         page = await self._page(bucket, prefix=listed.ref.key, limit=1)
         return page is not None and listed in page.objects
 
-    def _news(self, one: _Bucket, found: Found) -> Work | Verdict | None:
-        """Return the work on *found* that there is already, what is known of it, None for news."""
+    def _news(self, one: _Bucket, found: Found, over: Seen | None) -> Work | Verdict | None:
+        """Return the work on *found* that there is already, what is known of it, None for news.
+
+        *over*: the newer state by its time that *found* was put over.
+        """
         verdict = self._under_way.judge(found)
-        if verdict is Verdict.NEW:
+        overtakes = over is not None and self._under_way.newer_than(found) is over
+        if verdict is Verdict.NEW or overtakes:
             return None
         work = self._under_way.working_on(found)
         return verdict if work is None or one.open.get(found.key) is work else work

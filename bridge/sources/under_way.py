@@ -85,15 +85,15 @@ class UnderWay:
         """Return what *found* is beside what is known of its object."""
         return self.newest(found.bucket).judge(found.place, found.state)
 
-    def settled_after(self, found: Found) -> Seen | None:
-        """Return the settled state that is the newer one by its time, None where there is none.
+    def newer_than(self, found: Found) -> Seen | None:
+        """Return the state that is the newer one by its time, None where there is none.
 
-        Where the store still lists *found*, that was put over it, by a clock that is behind.
+        Where the store still lists *found*, that was put over it, by a clock that is behind:
+        also where the newer one is held, and comes to be settled when no pass looks so far back.
         """
-        known = self.newest(found.bucket).get(found.place)
-        if known is None or not known.settled or self.judge(found) is not Verdict.SUPERSEDED:
+        if self.judge(found) is not Verdict.SUPERSEDED:
             return None
-        return known
+        return self.newest(found.bucket).get(found.place)
 
     def working_on(self, found: Found) -> Work | None:
         """Return the work on that very state, if it is still under way."""

@@ -765,6 +765,50 @@ async def test_what_was_put_over_a_settled_state_by_a_slower_clock_is_found() ->
     assert 2 == len(handled.ids)
 
 
+async def test_what_was_put_over_a_held_state_by_a_slower_clock_is_found() -> None:
+    """That one may be held until no pass looks as far back; it leaves before the one over it."""
+    store, handled = filled("a"), Handled()
+    handled.gates["a"] = asyncio.Event()
+
+    async with listing(store, handled) as rig:
+        await handled.until(lambda: ["a"] == handled.began)
+        await rig.clock.paused()
+        store.now_ms -= 30_000
+        store.drop("mnist", "a", b"other")
+        for _ in range(4):
+            rig.clock.go_on()
+            await rig.clock.paused()
+            store.now_ms += 600_000
+        handled.gates["a"].set()
+        await rig.passed()
+        await rig.next_pass()
+
+    assert ["a", "a"] == handled.settled
+    assert 2 == len(handled.ids)
+
+
+async def test_what_was_put_over_a_state_that_is_told_again_and_again_is_begun_once() -> None:
+    """In an outage MinIO sends the older one's notification until it is answered 200."""
+    store, handled = filled("a"), Handled()
+    ms = store.modified_ms("mnist", "a")
+    handled.gates["a"] = asyncio.Event()
+
+    async with listing(store, handled) as rig:
+        await handled.until(lambda: ["a"] == handled.began)
+        await rig.clock.paused()
+        store.now_ms -= 30_000
+        store.drop("mnist", "a", b"other")
+        for _ in range(4):
+            rig.clock.go_on()
+            await rig.clock.paused()
+            told = Seen(id="told again", ms=ms)
+            rig.source._under_way.newest("mnist").take(digest("mnist", "a"), told)
+        handled.gates["a"].set()
+        await rig.passed()
+
+    assert ["a", "a"] == handled.settled
+
+
 async def test_a_page_from_before_brings_no_older_state_back() -> None:
     """What a webhook has told meanwhile is newer, and it is that which the store lists now."""
     store, handled = filled("a", "b", "c"), Handled()
