@@ -32,6 +32,7 @@ class FakeStore:
         self.pages: list[tuple[str, str]] = []
         self.during: dict[str, Callable[[], None]] = {}  # what happens before the page after a key
         self.dead = False  # to whoever asks: as after a kill
+        self.refuses_conditions = False  # takes no condition to hold, as some stores do
 
     def drop(self, bucket: str, key: str, data: bytes = b"x") -> str:
         """Put *data* there at once, a millisecond later than all before; return its etag."""
@@ -65,6 +66,8 @@ class FakeStore:
     ) -> ObjectRef:
         await self._answer()
         there = self._bucket(bucket).get(key)
+        if self.refuses_conditions and (if_match or if_none_match):
+            raise Filtered("no condition holds", reason="superseded")
         if if_match is not None and there is None:
             raise Filtered("nothing to match", reason="gone")
         if (if_none_match and there) or (if_match and there and _etag(there[0]) != if_match):

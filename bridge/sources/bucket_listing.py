@@ -88,8 +88,9 @@ class BucketListing:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._passes())
                     group.create_task(self._commit_often())
-            except Lost as lost:
+            except Lost as lost:  # while claiming: a store may refuse every write on condition
                 self._let_go(lost)
+                await self._clock.sleep(self._cursor.beat_seconds)
             except ExceptionGroup as crash:
                 lost_one, others = crash.split(Lost)
                 if others is not None:

@@ -553,6 +553,23 @@ async def test_who_is_overtaken_twice_while_writing_gives_way_and_goes_on() -> N
     assert ["a", "b"] == handled.settled
 
 
+async def test_a_store_that_refuses_every_write_on_condition_is_not_asked_without_a_pause() -> None:
+    """Each refusal looks like another replica's write; nobody would notice a hundred a second."""
+    store = filled("a")
+
+    async with listing(store, stands_by=True) as rig:
+        await rig.passed()
+        store.refuses_conditions = True
+        rig.clock.go_on()
+        await rig.clock.paused()
+        before = len(store.writes)
+        rig.clock.go_on()
+        await rig.clock.paused()
+
+    assert BEAT_SECONDS == rig.clock.slept[-1]
+    assert before == len(store.writes)
+
+
 async def test_a_cursor_that_is_none_stops_the_source() -> None:
     """Beginning anew would repeat everything that was ever put."""
     store = filled("a")
