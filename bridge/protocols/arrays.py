@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -244,7 +245,8 @@ def _exact(array: Array, flat: list[Any], where: str) -> Array:
     """Return *array*, made of *flat*; raise DecodeError where that has an integer no FP64 holds.
 
     Fewer digits than were written are those of a float, but an integer may be a name. One of
-    FP32 or FP16 is as the payload itself wants it.
+    FP32 or FP16 is as the payload itself wants it. Go and JavaScript write floats below 1e21 as
+    integers: their shortest digits, and zeros.
     """
     import numpy as np
 
@@ -252,9 +254,14 @@ def _exact(array: Array, flat: list[Any], where: str) -> Array:
         few = len(flat) <= _FEW
         for index in range(len(flat)) if few else np.flatnonzero(np.abs(array) >= _MAX_EXACT):
             said = flat[index]
-            if type(said) is int and abs(said) > _MAX_EXACT and said != int(array[index]):
+            if type(said) is int and abs(said) > _MAX_EXACT and not _is_said(array[index], said):
                 raise DecodeError(f"{where} holds {str(said)[:40]}, an integer that no FP64 holds")
     return array
+
+
+def _is_said(number: float, said: int) -> bool:
+    """Whether *said* is the *number*, or the shortest digits that only that number has."""
+    return said == int(number) or said == int(Decimal(repr(float(number))))
 
 
 @lru_cache(maxsize=64)

@@ -107,6 +107,21 @@ def test_a_key_beside_numbers_with_a_fraction_became_another(
     assert 2**53 + 2 == int(array[1])
 
 
+@pytest.mark.parametrize("booleans", [True, False])
+@pytest.mark.parametrize("others", [0, 20])
+def test_a_float_as_go_and_javascript_write_it_was_refused_as_an_integer(
+    others: int, booleans: bool
+) -> None:
+    """2^60 is written 1152921504606847000 there: no digit of the float is lost."""
+    said = [0.5, 1152921504606847000, -1152921504606847000, *[1] * others]
+
+    _, array = arrays.held(said, "data", booleans=booleans)
+
+    assert [2.0**60, -(2.0**60)] == array[1:3].tolist()
+    with pytest.raises(DecodeError, match="holds 1152921504606847001, an integer"):
+        arrays.held([0.5, 1152921504606847001, *[1] * others], "data", booleans=booleans)
+
+
 def test_arrays_nest_no_deeper_than_numpys() -> None:
     """32 dimensions are an array of every numpy, 33 of some."""
     deep: Any = 1
