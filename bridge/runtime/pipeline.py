@@ -93,9 +93,9 @@ class Pipeline:
     *expires*: an event whose `expirytime` has passed is settled without a look at it.
     *claim_stores*: where the data of an event may be fetched that has a `dataref` instead.
     *fallback*: where a response goes when there are no sinks and the sender asked for no
-    reply (K_SINK). *reply_always*: reply although there are sinks. *deadline_seconds*: how
-    much of an event's time the model may use. *overrides*: what the platform sets on events
-    that are passed on as they came; `respond` sets it on responses itself.
+    reply (K_SINK). *reply_always*: reply although there are sinks. *deadline_seconds*: the
+    time of an event, of which the model may use what is left. *overrides*: what the platform
+    sets on events that are passed on as they came; `respond` sets it on responses itself.
     """
 
     name: str
@@ -191,6 +191,7 @@ class Pipeline:
             return event.replace(**self.overrides) if self.overrides else event
         hops(event.attributes)  # an event that goes round in circles is refused before the model
         now = self.clock.monotonic
+        until = now() + self.deadline_seconds
         request_id = puid(event, self.name)
         if event.data is None and DATAREF in event.attributes:
             started = now()
@@ -219,7 +220,7 @@ class Pipeline:
                     request_id,
                     event.attributes,
                     _forwarded(event),
-                    started + self.deadline_seconds,
+                    until,
                 )
             )
             self.timings.model.observe(now() - started)

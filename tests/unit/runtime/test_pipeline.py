@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge import Body, Event, EventError, Filtered, Origin, Unavailable
+from bridge import Body, Context, Event, EventError, Filtered, Origin, Unavailable
 from bridge.observe.ledger import Histogram
 from bridge.runtime.pipeline import Pipeline, Quiet, Skipped, Timings
 from bridge.runtime.response import responder
@@ -39,6 +39,22 @@ async def test_a_payload_nobody_touches_reaches_the_model_as_the_bytes_it_came_i
     await pipeline(model=model)(event)
 
     assert model.requests[0].payload.data is event.data
+
+
+async def test_the_time_of_a_request_ends_with_that_of_its_event():
+    """Not as much later as `preprocess` took: a call cut off by then says nothing of its server."""
+    model = FakeModel()
+
+    def slow(payload: Body, ctx: Context) -> Body:
+        made.clock.now += 12
+        return payload
+
+    made = pipeline(model=model, preprocess=FakeTransformer(pre=slow))
+    began = made.clock.monotonic()
+
+    await made(iris_event())
+
+    assert model.requests[0].deadline == began + 30
 
 
 async def test_sinks_get_the_response_and_the_sender_gets_none():
