@@ -4,7 +4,7 @@
     {"model_name": "m", "id": "7", "outputs": [{"name": "y", "shape": [1], …, "data": [3]}]}
 
 Data is read flat or nested, and written flat. `parameters` are those of the tensors; which
-outputs a request asks for is the parameter `outputs` there, a list of names.
+outputs a request asks for is the parameter `outputs` there, objects with name and parameters.
 Source: Open Inference Protocol (V2), inference_rest.md. Its binary form is in `oip_binary`.
 """
 
@@ -23,7 +23,7 @@ from bridge.protocols.nonfinite import loaded
 from bridge.protocols.port import NonFinite
 from bridge.protocols.tensorflow import SIGNATURE
 
-#: What `Tensors.parameters` calls the names of the outputs that a request asks for.
+#: What `Tensors.parameters` calls the outputs that a request asks for, objects with a name.
 OUTPUTS: Final = "outputs"
 
 #: The parameter that says how many binary bytes are a tensor's.
