@@ -131,9 +131,11 @@ class Rig:
         await self.passed()
 
     async def written(self, holds: Callable[[dict[str, Any]], bool]) -> None:
-        """Return when the cursor says what *holds* asks."""
+        """Return when the cursor says what *holds* asks; the first one has no buckets yet."""
         async with asyncio.timeout(5):
-            while not self.store.buckets.get("state") or not holds(cursor(self.store)):
+            while not self.store.buckets.get("state") or not (
+                cursor(self.store)["buckets"] and holds(cursor(self.store))
+            ):
                 await asyncio.sleep(0.001)
 
 
