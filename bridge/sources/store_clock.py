@@ -55,7 +55,7 @@ class StoreClock:
         # It may have gone back right after the last pass began, and run on since.
         earliest = bound - self._since_ms
         at.floor = min(floor, earliest - self._overlap_ms)
-        newest.forget_after(earliest)
+        newest.forget_after(bound)  # what was put over the rest, the store still lists
         log.warning(
             "the store's clock went back: looking at what changed since once more, and not at "
             "what was put while nobody listed, earlier than that",

@@ -710,6 +710,28 @@ async def test_a_clock_set_back_long_before_the_next_pass_passes_nothing_over(
     assert max(handled.ids.values()) <= 2
 
 
+async def test_a_clock_set_back_repeats_nothing_that_a_webhook_told_before_it_was() -> None:
+    """Passes may be a day apart: all that is told in between would be processed twice."""
+    store, handled = filled("a"), Handled()
+
+    async with listing(store, handled, overlap_seconds=1) as rig:
+        await rig.passed()
+        for key in ("b", "c", "d"):
+            store.now_ms += 10_000
+            etag = store.drop("mnist", key)
+            ms = store.modified_ms("mnist", key)
+            told = Seen(id=identity("mnist", key, etag, ms), ms=ms, settled=True)
+            rig.source._under_way.newest("mnist").take(digest("mnist", key), told)
+        store.now_ms -= 5_000
+        store.drop("mnist", "d", b"other")
+        store.now_ms += 30_000
+        with capture_logs() as logs:
+            await rig.next_pass()
+
+    assert any("clock went back" in line["event"] for line in logs)
+    assert ["a", "d"] == handled.settled
+
+
 async def test_who_takes_over_again_repeats_nothing_of_the_time_between() -> None:
     """What the store's clock did meanwhile, the other replica has seen to."""
     store, handled = filled("a"), Handled()
