@@ -12,7 +12,7 @@ bound, so the next pass, whose floor lies before that bound, finds it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -24,6 +24,7 @@ from bridge.observe.ledger import Deliveries
 from bridge.sources.cursor import BucketCursor, Cursor
 from bridge.sources.cursor_object import CursorObject, Lost, Store
 from bridge.sources.found import Found, milliseconds, of_listed
+from bridge.sources.listed_bucket import ListedBucket
 from bridge.sources.minio_options import MinioListingOptions, MinioSourceOptions
 from bridge.sources.sequence import Seen, Verdict
 from bridge.sources.store_clock import StoreClock
@@ -68,7 +69,7 @@ class BucketListing:
         self._cursor = CursorObject(store, options, listing, owner=owner, clock=clock)
         self._writing = asyncio.Lock()
         self._claimed = False
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, ListedBucket] = {}
         self._open = 0
         self._unwritten = 0  # settled, and not in the cursor
         self._written_total = 0  # settled when it was written, those of a webhook included
@@ -129,7 +130,7 @@ class BucketListing:
             self._store_clock.look_again(bucket, one.cursor, newest, bound)
         return bound
 
-    async def _take_up(self, bucket: str, one: _Bucket) -> None:
+    async def _take_up(self, bucket: str, one: ListedBucket) -> None:
         """Take what was open when the last replica wrote the cursor, where it is still there."""
         for key in list(one.pending):
             page = await self._page(bucket, prefix=key, limit=1)
@@ -140,7 +141,7 @@ class BucketListing:
                     await self._take(bucket, one, listed)
             one.pending.pop(key)
 
-    async def _pass(self, bucket: str, one: _Bucket, bound: int) -> None:
+    async def _pass(self, bucket: str, one: ListedBucket, bound: int) -> None:
         """Go through *bucket* once, from where an earlier replica has left off."""
         at = one.cursor
         if at.bound is None:
@@ -195,7 +196,7 @@ class BucketListing:
     # Objects
 
     async def _take(
-        self, bucket: str, one: _Bucket, listed: Listed, *, floor: int | None = None
+        self, bucket: str, one: ListedBucket, listed: Listed, *, floor: int | None = None
     ) -> None:
         """Have *listed* worked on when there is room, if it is news; return when it is."""
         ms = milliseconds(listed.modified, f"bucket '{bucket}': a listed object")
@@ -231,7 +232,7 @@ class BucketListing:
         page = await self._page(bucket, prefix=listed.ref.key, limit=1)
         return page is not None and listed in page.objects
 
-    def _news(self, one: _Bucket, found: Found, over: Seen | None) -> Work | Verdict | None:
+    def _news(self, one: ListedBucket, found: Found, over: Seen | None) -> Work | Verdict | None:
         """Return the work on *found* that there is already, what is known of it, None for news.
 
         *over*: the newer state by its time that *found* was put over.
@@ -243,14 +244,14 @@ class BucketListing:
         work = self._under_way.working_on(found)
         return verdict if work is None or one.open.get(found.key) is work else work
 
-    def _own(self, one: _Bucket, work: Work) -> None:
+    def _own(self, one: ListedBucket, work: Work) -> None:
         work.owners += 1
         one.open[work.found.key] = work
         self._open += 1
         self._deliveries.taken()
         work.task.add_done_callback(partial(self._ended, one, work))
 
-    def _ended(self, one: _Bucket, work: Work, task: asyncio.Task[None]) -> None:
+    def _ended(self, one: ListedBucket, work: Work, task: asyncio.Task[None]) -> None:
         self._open -= 1
         self._room.set()
         if task.cancelled():  # stays open, by name, in the cursor
@@ -278,7 +279,7 @@ class BucketListing:
         self._buckets = {}
         for bucket in self._options.buckets:
             at = cursor.buckets.get(bucket, BucketCursor())
-            self._buckets[bucket] = _Bucket(at)
+            self._buckets[bucket] = ListedBucket(at)
             newest = self._under_way.newest(bucket)
             for place, (ms, known) in at.done.items():
                 state = Seen(id=known, ms=ms, settled=True)
@@ -329,28 +330,3 @@ class BucketListing:
                 work.disown()
             one.open.clear()
         self._buckets = {}
-
-
-class _Bucket:
-    """One bucket: its cursor, what is open, and what was open when the cursor was read."""
-
-    def __init__(self, at: BucketCursor) -> None:
-        self.cursor = at
-        self.open: dict[str, Work] = {}
-        self.pending: dict[str, None] = dict.fromkeys(at.open)
-
-    def snapshot(self, under_way: UnderWay, bucket: str, overlap_ms: int) -> BucketCursor:
-        """Return the cursor as it is now, with what a coming pass would meet again."""
-        at = self.cursor
-        since = at.floor
-        if at.bound is not None:
-            begins = at.bound - overlap_ms
-            since = begins if since is None else max(begins, since)
-        settled: Mapping[str, Seen] = under_way.newest(bucket).settled_since(since)
-        return BucketCursor(
-            floor=at.floor,
-            bound=at.bound,
-            after=at.after,
-            open=list({**self.pending, **self.open}),
-            done={place: (seen.ms, seen.id) for place, seen in settled.items()},
-        )
