@@ -202,9 +202,7 @@ class KafkaSource:
                 if not partition.started:
                     await begin(self._consumer, partition, self._options)
                 await partition.room()
-                records = await self._consumer.fetch(partition.at, partition.space)
-            except OutOfRange as error:
-                await go_on(self._consumer, partition, self._options, error, source=self._name)
+                records = await self._read(partition)
             except Unavailable as error:
                 self._complaints.of("unavailable", error)
                 self._read_again(partition)
@@ -214,6 +212,17 @@ class KafkaSource:
                 pause = self._options.hold_initial_seconds
                 for record in records:
                     self._take(partition, record)
+
+    async def _read(self, partition: Assigned) -> Sequence[Record]:
+        """Return the next records, none where reading goes on elsewhere.
+
+        Raise OutOfRange where it may not, Unavailable for anything that may pass.
+        """
+        try:
+            return await self._consumer.fetch(partition.at, partition.space)
+        except OutOfRange as error:
+            await go_on(self._consumer, partition, self._options, error, source=self._name)
+            return ()
 
     def _read_again(self, partition: Assigned) -> None:
         """Have the next fetch begin at the first record that was not taken.

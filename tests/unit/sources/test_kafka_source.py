@@ -18,7 +18,7 @@ from bridge.runtime.middleware import handler
 from bridge.runtime.pipeline import Outcome, Quiet
 from bridge.sources.kafka import KafkaSource
 from bridge.sources.kafka_options import KafkaSourceOptions
-from bridge.transports.kafka.port import Ended, OutOfRange, Partition
+from bridge.transports.kafka.port import Ended, Fenced, OutOfRange, Partition
 from tests.fakes import FakeClock, FakeSink
 from tests.fakes_kafka import FakeCluster, FakeConsumer, event_headers
 
@@ -749,3 +749,24 @@ async def test_a_topic_made_anew_stops_the_source_and_is_called_no_loss() -> Non
 
     assert caught.group_contains(OutOfRange, match="the log ends at 2, before offset 5")
     assert [] == [line for line in lines if line["log_level"] == "error"]
+
+
+async def test_an_outage_while_it_is_looked_where_records_are_ends_nothing() -> None:
+    """A broker that went away just then is waited for, as it is anywhere else."""
+    cluster = FakeCluster(P0)
+    for name in ("a", "b", "c"):
+        await cluster.put(P0, b"{}", headers=event_headers(name))
+    cluster.commits[P0] = 1
+    cluster.delete_before(P0, 2)
+    consumer = FakeConsumer(cluster)
+    bounds, outages = consumer.bounds, [Unavailable("no leader"), Fenced("rebalancing")]
+
+    async def bounds_in_an_outage(partition: Partition) -> tuple[int, int]:
+        if outages:
+            raise outages.pop(0)
+        return await bounds(partition)
+
+    consumer.bounds = bounds_in_an_outage  # type: ignore[method-assign]  # brokers in trouble
+
+    async with running(consumer=consumer, on_out_of_range="earliest") as rig:
+        await rig.handled.until(lambda: rig.handled.let_out == ["c"])
