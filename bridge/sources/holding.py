@@ -9,6 +9,7 @@ Whoever holds events gives them back when it leaves: cancelled, one is delivered
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, Protocol, TypeVar
@@ -103,13 +104,16 @@ class Holding:
         """
         options = self._options
         pause, strikes, doubted = options.hold_initial_seconds, 0, 0
+        if serial:
+            await place.turn()
+            if holder.leaving:  # it has not begun, and who waits for its end has others to wait for
+                holder.give_back(place)
+                await asyncio.sleep(0)
         while True:
             place.attempts += 1
             self._begun = begun = place.begun = self._begun + 1
             failure: BridgeError
             try:
-                if serial:
-                    await place.turn()
                 await handle(event)
             except (Unavailable, EventError) as error:
                 failure = error

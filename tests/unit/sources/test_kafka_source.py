@@ -770,3 +770,33 @@ async def test_an_outage_while_it_is_looked_where_records_are_ends_nothing() -> 
 
     async with running(consumer=consumer, on_out_of_range="earliest") as rig:
         await rig.handled.until(lambda: rig.handled.let_out == ["c"])
+
+
+async def test_a_serial_source_that_stops_begins_nothing_more() -> None:
+    """What waits for its turn does not run: a whole key would be worked off, one by one."""
+    async with running(serial=True) as rig:
+        gate = rig.handled.gates["a1"] = asyncio.Event()
+        await rig.put("a1", "a2", "a3", "b1", keys="aaab")
+        await rig.handled.until(lambda: rig.handled.let_out == ["b1"])
+
+        rig.stop.set()
+        await asyncio.sleep(0)
+        gate.set()
+
+    assert ["a1", "b1"] == rig.handled.began
+    assert 1 == rig.cluster.commits[P0]
+    assert (2, 2) == (rig.deliveries.settled_total, rig.deliveries.given_back_total)
+
+
+async def test_waiting_for_its_turn_is_not_being_overtaken() -> None:
+    """A serial event that ran out of time began when its turn came, not when it was read."""
+    async with running(serial=True, max_attempts=1) as rig:
+        gate = rig.handled.gates["a1"] = asyncio.Event()
+        rig.handled.failures["a2"] = [DeadlineExceeded("not done within 30 s")]
+        await rig.put("a1", "a2", "b1", keys="aab")
+        await rig.handled.until(lambda: rig.handled.let_out == ["b1"])
+
+        gate.set()
+        await rig.handled.until(lambda: "a2" in rig.handled.let_out)
+
+    assert [] == rig.handled.invalid
