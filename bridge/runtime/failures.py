@@ -98,11 +98,22 @@ def tell_failures(
             ) from refused
         except Unavailable as outage:
             outage.args = (f"pipeline {pipeline}: error event: {outage}",)
-            raise
+            if event.origin.delivery is None:
+                raise
+            raise without_doubt(outage) from outage
         events.told_of(error.reason)
         return settled
 
     return told
+
+
+def without_doubt(outage: Unavailable) -> Unavailable:
+    """Return *outage*, met while a refusal was told of, as one that is not the event's fault.
+
+    A source that delivers again itself would refuse the event once more, for the time that it
+    took to tell of the first refusal, and that one would never be told.
+    """
+    return Unavailable(str(outage), retry_after_seconds=outage.retry_after_seconds)
 
 
 def text_of(error: EventError) -> str:

@@ -24,7 +24,7 @@ from bridge.observe.ledger import Events
 from bridge.runtime.claims import DATAREF
 from bridge.runtime.deadline import deadline
 from bridge.runtime.expiry import EXPIRYTIME
-from bridge.runtime.failures import ErrorEvents, tell_failures, text_of
+from bridge.runtime.failures import ErrorEvents, tell_failures, text_of, without_doubt
 from bridge.runtime.pipeline import DeadLettered, Outcome, Quiet, Skipped, Step
 from bridge.runtime.redelivery import brake, refusing
 from bridge.runtime.response import CORRELATION_ID, PUID_HEADER
@@ -120,7 +120,9 @@ def dead_letter(
                 ) from refused
             except Unavailable as outage:
                 outage.args = (f"pipeline {pipeline}: dead letter: {outage}",)
-                raise
+                if event.origin.delivery is None:
+                    raise
+                raise without_doubt(outage) from outage
             if complaints is not None:
                 complaints.of(error.reason, error, id=event.id, to="dead letter")
             return DeadLettered(error.reason, error)

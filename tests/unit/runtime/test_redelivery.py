@@ -6,10 +6,18 @@ import asyncio
 
 import pytest
 
-from bridge.core.errors import DecodeError, EventError, Rejected, Unavailable
+from bridge.core.errors import (
+    DeadlineExceeded,
+    DecodeError,
+    Doubtful,
+    EventError,
+    Rejected,
+    Unavailable,
+)
 from bridge.core.event import Event, Invalid, Origin, Record
 from bridge.observe.ledger import Events, Histogram
 from bridge.runtime.deadline import deadline
+from bridge.runtime.failures import ErrorEvents
 from bridge.runtime.middleware import dead_letter, filtered, handler
 from bridge.runtime.pipeline import Outcome, Pipeline, Quiet, Timings
 from bridge.runtime.redelivery import brake, refusing
@@ -206,3 +214,35 @@ async def test_only_verdicts_count_as_refusals(error: Exception) -> None:
 
     with pytest.raises(type(error), match=str(error)):
         await braked(placed(Lanes().enter(None, 0)))
+
+
+@pytest.mark.parametrize("told_by", ["dead letter", "error event"])
+async def test_a_refusal_that_is_told_slowly_is_not_the_events_own_fault(told_by: str) -> None:
+    """Or it would be refused anew, for its time, and what was wrong with it be forgotten."""
+
+    class Slow(FakeSink):
+        async def send(self, event: Event) -> None:
+            raise DeadlineExceeded("no answer within 30 s", retry_after_seconds=7)
+
+    async def refuse(event: Event) -> Outcome:
+        raise Rejected("no")
+
+    async def slowly(event: Event, failure: Event) -> Outcome:
+        raise DeadlineExceeded("no answer within 30 s", retry_after_seconds=7)
+
+    handle = handler(
+        refuse,
+        name="p",
+        events=Events(),
+        dead_letter_sink=Slow() if told_by == "dead letter" else None,
+        error_events=ErrorEvents(tell=lambda event, error: event, deliver=slowly),
+        deadline_seconds=30,
+        clock=FakeClock(),
+        hold_after_refusals=0,
+    )
+
+    with pytest.raises(Unavailable, match=f"{told_by}: no answer within 30 s") as caught:
+        await handle(placed(Lanes().enter("k", 0)))
+
+    assert not isinstance(caught.value, Doubtful)
+    assert 7 == caught.value.retry_after_seconds
