@@ -54,13 +54,14 @@ class Delivery(Protocol):
     """One event's place in a source that delivers it again itself, until it is settled.
 
     *response* and *published*, how many sinks have it, are what earlier tries have made:
-    the next one goes on from there. *attempts*: tries so far, this one included.
-    *started_ns*: when the first one began, on the clock's wall time. *waiting*: whether it
-    waits for its turn just now.
+    the next one goes on from there. *answered*: whether a model has answered, whatever came
+    of that. *attempts*: tries so far, this one included. *started_ns*: when the first one
+    began, on the clock's wall time. *waiting*: whether it waits for its turn just now.
     """
 
     response: Event | None
     published: int
+    answered: bool
     attempts: int
     started_ns: int
     waiting: bool

@@ -224,6 +224,7 @@ class Pipeline:
                 )
             )
             self.timings.model.observe(now() - started)
+            _note_answer(event)
             if watch is not None:
                 watch("model", payload)
         if self.postprocess is not None:
@@ -246,6 +247,11 @@ def _context(event: Event, id: str) -> Context:
         name.decode("latin-1"): value.decode("latin-1") for name, value in event.origin.headers
     }
     return Context(id=id, attributes=event.attributes, headers=headers)
+
+
+def _note_answer(event: Event) -> None:
+    if event.origin.delivery is not None:
+        event.origin.delivery.answered = True
 
 
 def _forwarded(event: Event) -> tuple[tuple[bytes, bytes], ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bridge.core.errors import Rejected, Unavailable
 from bridge.core.event import Event, Invalid
-from bridge.runtime.pipeline import Outcome, Step
+from bridge.runtime.pipeline import Outcome, Quiet, Step
 
 
 def refusing(step: Step) -> Step:
@@ -27,7 +27,8 @@ def refusing(step: Step) -> Step:
 def brake(step: Step, limit: int) -> Step:
     """Call a refusal an outage once *limit* events in a row were refused; 0 for never.
 
-    A success in between starts the count anew. The event that is held asks again after a
+    A success in between starts the count anew; what was filtered before a model was asked is
+    none, and says nothing of it. The event that is held asks again after a
     pause, so what is refused goes to the dead letter again as soon as one event is not.
     """
     if limit == 0:
@@ -45,7 +46,9 @@ def brake(step: Step, limit: int) -> Step:
             raise Unavailable(
                 f"{refusals} refusals in a row and no success in between, the last one: {error}"
             ) from error
-        refusals = 0
+        delivery = event.origin.delivery
+        if outcome is Quiet.PUBLISHED or (delivery is not None and delivery.answered):
+            refusals = 0
         return outcome
 
     return braked

@@ -46,6 +46,7 @@ class Place:
         "_lanes",
         "_settled",
         "_turn",
+        "answered",
         "attempts",
         "begun",
         "published",
@@ -59,6 +60,7 @@ class Place:
     ) -> None:
         self.response: Event | None = None
         self.published = 0
+        self.answered = False
         self.attempts = 0
         self.begun = 0
         self.started_ns = started_ns

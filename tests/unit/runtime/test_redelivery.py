@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from bridge import Body, Context
 from bridge.core.errors import (
     DeadlineExceeded,
     DecodeError,
@@ -19,7 +21,7 @@ from bridge.observe.ledger import Events, Histogram
 from bridge.runtime.deadline import deadline
 from bridge.runtime.failures import ErrorEvents
 from bridge.runtime.middleware import dead_letter, filtered, handler
-from bridge.runtime.pipeline import Outcome, Pipeline, Quiet, Timings
+from bridge.runtime.pipeline import Outcome, Pipeline, Quiet, Skipped, Timings
 from bridge.runtime.redelivery import brake, refusing
 from bridge.runtime.response import responder
 from bridge.sources.lanes import Lanes, Place
@@ -47,6 +49,16 @@ def pipeline(model: FakeModel, *sinks: FakeSink) -> Pipeline:
         respond=responder(type=lambda request: "answer", source=lambda request: "/p", clock=clock),
         sinks=sinks,
     )
+
+
+class Silent:
+    """A transformer that has nothing to say of any answer."""
+
+    async def preprocess(self, payload: Body, ctx: Context) -> Body | None:
+        return payload
+
+    async def postprocess(self, payload: Body, ctx: Context) -> Body | None:
+        return None
 
 
 class Flaky(FakeSink):
@@ -246,3 +258,45 @@ async def test_a_refusal_that_is_told_slowly_is_not_the_events_own_fault(told_by
 
     assert not isinstance(caught.value, Doubtful)
     assert 7 == caught.value.retry_after_seconds
+
+
+@pytest.mark.parametrize("outcome", [Quiet.FILTERED, Quiet.EXPIRED, Skipped("gone")])
+async def test_what_no_model_was_asked_about_is_no_success(outcome: Outcome) -> None:
+    """A model rolled out badly drains no topic, however many events beside it are filtered."""
+
+    async def step(event: Event) -> Outcome:
+        if event.id == "other":
+            return outcome
+        raise Rejected("model: no")
+
+    braked, lanes = brake(step, 3), Lanes()
+
+    for _ in range(2):
+        with pytest.raises(Rejected):
+            await braked(placed(lanes.enter(None, 0)))
+        await braked(placed(lanes.enter(None, 0)).replace(id="other"))
+    with pytest.raises(Unavailable, match="3 refusals in a row"):
+        await braked(placed(lanes.enter(None, 0)))
+
+
+async def test_an_answer_that_nobody_wants_is_a_success_of_the_model() -> None:
+    """A postprocess that lets only alarms through: the model works all the same."""
+    told = iter("rfrr")
+    answering = replace(pipeline(FakeModel(), FakeSink()), postprocess=Silent())
+
+    async def step(event: Event) -> Outcome:
+        if next(told) == "r":
+            raise Rejected("model: no")
+        return await answering(event)
+
+    braked, lanes, outcomes = brake(step, 2), Lanes(), ""
+    for _ in range(4):
+        try:
+            await braked(placed(lanes.enter(None, 0)))
+            outcomes += "f"
+        except Unavailable:
+            outcomes += "u"
+        except Rejected:
+            outcomes += "r"
+
+    assert "rfru" == outcomes
