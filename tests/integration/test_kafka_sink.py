@@ -648,3 +648,18 @@ async def test_brokers_that_cannot_number_records_are_told_apart(
         await sent.send(EVENT)
 
     assert ["1"] == await ids(kafka, topic)
+
+
+async def test_an_outage_is_told_to_each_in_its_own_words() -> None:
+    """Many wait for one connection; who hears of it adds to the text where it was."""
+    options = KafkaClientOptions(bootstrap_servers="127.0.0.1:1")
+    producer = KafkaProducer(options, chance=random.Random(1), timeout_seconds=5.0)
+
+    told = await asyncio.gather(
+        *(producer.send("t", key=None, value=b"", headers=[]) for _ in range(3)),
+        return_exceptions=True,
+    )
+    await producer.close()
+
+    assert [Unavailable] * 3 == [type(error) for error in told]
+    assert 3 == len(set(map(id, told)))

@@ -141,7 +141,10 @@ class KafkaProducer:
         await asyncio.wait([beginning])
         if beginning.cancelled():
             raise Unavailable(f"{self._who}: given up at the end")
-        return beginning.result()
+        try:
+            return beginning.result()
+        except Unavailable as error:  # each has one of his own: who hears it adds where it was
+            raise Unavailable(str(error)) from error
 
     async def _begin(self) -> Session:
         from aiokafka.errors import KafkaError
