@@ -7,12 +7,21 @@ outage counts as a kill where duplicates are bounded.
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
 
-from tests.services.kafka import Kafka
+from bridge.core.clock import SystemClock
+from bridge.core.event import Event
+from bridge.observe.ledger import Deliveries
+from bridge.sources.kafka import KafkaSource
+from bridge.sources.kafka_options import KafkaSourceOptions
+from tests.services.kafka import Kafka, fresh
 from tests.services.kafka_bridge import mark_in, marks, world
+from tests.services.kafka_records import Record
+
+_CONFIG = "kafka.admin.ConfigCommand"
 
 #: How long the broker is away; the long run has longer.
 OUTAGE_SECONDS = 5.0
@@ -71,6 +80,57 @@ async def test_a_stop_without_a_broker_ends_in_its_own_time(
     assert took < 9
     assert status in (0, 1)
     assert 1000 == verdict.answered
+
+
+async def test_a_source_goes_on_when_its_password_was_changed(
+    own_kafka: Kafka, tmp_path: Path
+) -> None:
+    """The file holds the new one: each connection is made with that, the first and the next."""
+    secured, topic, stop = own_kafka.secured, fresh("changed"), asyncio.Event()
+    seen: asyncio.Queue[bytes | None] = asyncio.Queue()
+    await own_kafka.create_topic(topic)
+    file = tmp_path / "password"
+    file.write_text(secured.password)
+    options: dict[str, object] = {
+        "bootstrap_servers": secured.sasl,
+        "topics": [topic],
+        "group_id": fresh("changed"),
+        "request_timeout_seconds": 5,
+        "sasl": {"username": secured.user, "password_file": str(file)},
+    }
+    source = KafkaSource(
+        KafkaSourceOptions.model_validate(options),
+        name="changed",
+        namespace=None,
+        deliveries=Deliveries(),
+        clock=SystemClock(),
+        chance=random.Random(1),
+    )
+
+    async def handle(event: Event) -> None:
+        await seen.put(event.data)
+
+    running = asyncio.create_task(source.run(handle, stop))
+    await own_kafka.produce(topic, Record(value=b"before"))
+    async with asyncio.timeout(30):
+        found = [await seen.get()]
+
+    changed = "SCRAM-SHA-512=[password=battery-staple]"
+    who = ("--entity-type", "users", "--entity-name", secured.user)
+    command = ("--bootstrap-server", own_kafka.bootstrap, "--alter", "--add-config", changed, *who)
+    status, printed = await asyncio.to_thread(own_kafka.broker.run, _CONFIG, *command)
+    assert 0 == status, printed
+    file.write_text("battery-staple")
+    await own_kafka.restart()
+    await own_kafka.produce(topic, Record(value=b"after"))
+    try:
+        async with asyncio.timeout(30):
+            found.append(await seen.get())
+    finally:
+        stop.set()
+        await running
+
+    assert [b"before", b"after"] == found
 
 
 @pytest.mark.parametrize("where", ["sinks", "dead_letter"])

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.config.kafka import KafkaClientOptions
-from bridge.config.watched import secret
+from bridge.config.watched import WatchedFile, secret
+from bridge.core.clock import Clock
 from bridge.core.errors import ConfigError
 from bridge.transports.http.tls import client_context
 
@@ -47,6 +48,24 @@ def connection(options: KafkaClientOptions) -> dict[str, Any]:
         found["sasl_plain_username"] = options.sasl.username
         found["sasl_plain_password"] = _password(options)
     return found
+
+
+def keep_password(client: Any, options: KafkaClientOptions, *, clock: Clock) -> None:
+    """Have aiokafka's *client* present the password that its file holds at each connection.
+
+    It presents the one that it was built with for as long as it lives: a consumer would be
+    locked out for ever by the first broker that restarts after a change.
+    """
+    if options.sasl is None or options.sasl.password_file is None:
+        return
+    file = WatchedFile(options.sasl.password_file, secret, option="sasl.password_file", clock=clock)
+
+    class Client(type(client)):  # type: ignore[misc]  # aiokafka has no types
+        @property
+        def _sasl_plain_password(self) -> str:
+            return file.value()
+
+    client.__class__ = Client
 
 
 def brokers(options: KafkaClientOptions) -> str:

@@ -16,7 +16,7 @@ from bridge.config.kafka import KafkaClientOptions
 from bridge.core.clock import SystemClock
 from bridge.core.errors import Unavailable
 from bridge.core.event import Record
-from bridge.transports.kafka.client import brokers, connection, in_words
+from bridge.transports.kafka.client import brokers, connection, in_words, keep_password
 from bridge.transports.kafka.port import Assignments, Ended, Fenced, OutOfRange, Partition
 from bridge.transports.kafka.records import fetched, key_of
 from bridge.transports.kafka.voice import listen
@@ -75,6 +75,7 @@ class KafkaConsumer:
         from aiokafka.errors import KafkaError
 
         consumer = AIOKafkaConsumer(**connection(self._options), **self._settings)
+        keep_password(consumer._client, self._options, clock=SystemClock())
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
