@@ -20,10 +20,15 @@ async def fetched(
 ) -> list[Record]:
     """Return the next records that aiokafka's *consumer* has of *partition*, at most so many.
 
-    None after *seconds* without any. Raises aiokafka's errors.
+    None after *seconds* without any. Raises aiokafka's errors, also for what it cannot read.
     """
+    from aiokafka.errors import CorruptRecordException
+
     key = key_of(partition)
-    found = await consumer.getmany(key, timeout_ms=seconds * 1000, max_records=max_records)
+    try:
+        found = await consumer.getmany(key, timeout_ms=seconds * 1000, max_records=max_records)
+    except UnicodeDecodeError as error:  # no broker looks at that
+        raise CorruptRecordException(f"the name of a header is not UTF-8: {error}") from error
     return [
         Record(
             record.topic,

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import CorruptRecordException
 
 from bridge.config.kafka import KafkaClientOptions
 from bridge.transports.kafka.client import connection, keep_password
+from bridge.transports.kafka.port import Partition
+from bridge.transports.kafka.records import fetched
 from tests.fakes import FakeClock
 
 
@@ -30,3 +34,14 @@ async def test_a_consumer_shows_the_password_of_now_when_it_connects_again(tmp_p
     clock.now += 60
 
     assert ("old", "new, and longer") == (before, client._sasl_plain_password)
+
+
+async def test_a_header_that_is_no_text_is_a_record_that_cannot_be_read() -> None:
+    """No broker looks at that; a bug of ours would end the process, again and again."""
+
+    class Consumer:
+        async def getmany(self, *_: object, **__: object) -> object:
+            return b"\xff".decode()
+
+    with pytest.raises(CorruptRecordException, match="header is not UTF-8"):
+        await fetched(Consumer(), Partition("in", 0), 1, seconds=1)
