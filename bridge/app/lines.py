@@ -154,6 +154,12 @@ class _Builder:
                 "no dead_letter: expected a sink for events that are refused, or "
                 "`on_dead_letter: hold` in source",
             )
+        if own.response.error_type is not None and not _settles(options):
+            parts.problem(
+                (*self._path, "response", "error_type"),
+                "an error event settles what `on_dead_letter: hold` in source is to hold: "
+                "expected one of them",
+            )
         if own.reply == "always" or not (own.sinks or parts.platform.sink_url):
             parts.problem(
                 (*self._path, "reply") if own.reply == "always" else self._path,

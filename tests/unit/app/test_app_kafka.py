@@ -125,3 +125,16 @@ def test_a_client_that_is_not_installed_is_told_before_any_event(
     assert [
         "pipelines.k.source: aiokafka is not installed: expected the extra inference-bridge[kafka]"
     ] == told
+
+
+def test_what_is_to_be_held_is_not_settled_by_an_error_event(tmp_path: Path) -> None:
+    """The one keeps its key from going on, the other lets it."""
+    told = problems(
+        tmp_path, MODEL, SINK, "response: {error_type: failed}", source=", on_dead_letter: hold"
+    )
+
+    assert [
+        "pipelines.k.response.error_type: an error event settles what `on_dead_letter: hold` in "
+        "source is to hold: expected one of them"
+    ] == told
+    built(tmp_path, MODEL, SINK, LETTER, "response: {error_type: failed}")
