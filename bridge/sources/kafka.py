@@ -315,7 +315,8 @@ _ALL = "partition"
 
 def _size(record: Record) -> int:
     """Return roughly what *record* holds in memory: what it brought, and what comes with it."""
-    return len(record.value or b"") + len(record.key or b"") + 1024
+    headers = sum([len(name) + len(value or b"") for name, value in record.headers])
+    return len(record.value or b"") + len(record.key or b"") + headers + 1024
 
 
 def _names(partitions: Sequence[Partition]) -> list[str]:

@@ -800,3 +800,19 @@ async def test_waiting_for_its_turn_is_not_being_overtaken() -> None:
         await rig.handled.until(lambda: "a2" in rig.handled.let_out)
 
     assert [] == rig.handled.invalid
+
+
+async def test_records_with_large_headers_wait_for_room() -> None:
+    """An attribute is a header, and a header may be as large as a value."""
+    async with running(max_in_flight_bytes=100_000) as rig:
+        gate = rig.handled.gates["a"] = asyncio.Event()
+        for name in ("a", "b"):
+            headers = (*event_headers(name), ("ce_note", b"x" * 200_000))
+            await rig.cluster.put(P0, b"{}", key=name.encode(), headers=headers)
+            await rig.handled.until(lambda: "a" in rig.handled.began)
+
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert ["a"] == rig.handled.began
+        gate.set()
+        await rig.handled.until(lambda: "b" in rig.handled.let_out)
