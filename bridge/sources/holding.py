@@ -119,6 +119,10 @@ class Holding:
                 failure = error
             else:
                 return
+            if isinstance(failure, Doubtful):
+                for behind in place.behind():
+                    if behind.response is not None:  # it is answered, and waits for this one to go
+                        self.answered(behind)
             # Overtaken: what began later is answered. Those that only wait in line, for a busy
             # model or a free connection, are not; nor is anybody where the model hangs. What
             # fails at once has no time for that, and is overtaken from one try to another.

@@ -816,3 +816,30 @@ async def test_records_with_large_headers_wait_for_room() -> None:
         assert ["a"] == rig.handled.began
         gate.set()
         await rig.handled.until(lambda: "b" in rig.handled.let_out)
+
+
+async def test_an_event_that_alone_runs_out_of_time_holds_no_partition_for_ever() -> None:
+    """Those behind it in its order are answered as well, and only wait for it to go."""
+    async with running(max_attempts=3, order="partition") as rig:
+        rig.handled.failures["a"] = [DeadlineExceeded("not done within 30 s") for _ in range(9)]
+        handle = rig.handled.__call__
+        answered: list[Event] = []
+
+        async def with_neighbours(event: Event) -> None:
+            if event.id == "a" and not isinstance(event, Invalid):
+                count = len(answered)
+                await rig.put(f"b{count}")
+                while len(answered) == count:
+                    await asyncio.sleep(0)
+            elif not isinstance(event, Invalid):
+                assert event.origin.delivery is not None
+                event.origin.delivery.response = event
+                answered.append(event)
+            await handle(event)
+
+        rig.source._handle = with_neighbours
+        await rig.put("a")
+        await rig.handled.until(lambda: "a" in rig.handled.let_out)
+
+    assert ["a"] == [event.id for event in rig.handled.invalid]
+    assert ["a", "b0", "b1", "b2"] == rig.handled.let_out
