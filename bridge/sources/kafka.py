@@ -44,6 +44,9 @@ log = structlog.get_logger()
 #: How long the last commit may take when the process is told to end at once.
 LAST_COMMIT_SECONDS = 3.0
 
+#: How long leaving the group may take then: a broker that hangs answers nobody.
+LEAVE_SECONDS = 3.0
+
 
 class KafkaSource:
     """One member of a group. Order: by key, unless the options say otherwise.
@@ -111,6 +114,7 @@ class KafkaSource:
         """
         self._handle = handle
         self._loop = asyncio.get_running_loop()
+        drained = False
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -121,6 +125,7 @@ class KafkaSource:
                 joining.cancel()
                 await self._let_go(self._ours(), None)
                 committing.cancel()
+            drained = True
         finally:
             self._stopping = True
             for partition in self._partitions.values():
@@ -132,7 +137,9 @@ class KafkaSource:
                 async with asyncio.timeout(LAST_COMMIT_SECONDS):
                     await self._commits.now(self._ours())
             self._partitions.clear()
-            await self._consumer.stop()
+            with suppress(TimeoutError):  # then the group notices by itself
+                async with asyncio.timeout(None if drained else LEAVE_SECONDS):
+                    await self._consumer.stop()
 
     # The group
 

@@ -82,6 +82,24 @@ async def test_a_stop_without_a_broker_ends_in_its_own_time(
     assert 1000 == verdict.answered
 
 
+async def test_a_stop_while_the_broker_hangs_ends_in_its_own_time(
+    own_kafka: Kafka, tmp_path: Path
+) -> None:
+    """It answers nobody: neither the last commit nor leaving the group may wait for it."""
+    async with world(own_kafka, tmp_path) as around:
+        await around.give(marks(1000, keys=50))
+        member = await around.member(lifecycle={"drain_seconds": 2})
+        await around.model.wait_for(200)
+        await own_kafka.freeze()
+        begin = asyncio.get_running_loop().time()
+        status = await asyncio.wait_for(member.end(), 30)
+        took = asyncio.get_running_loop().time() - begin
+        await own_kafka.start()
+
+    assert took < 15
+    assert 1 == status
+
+
 async def test_a_source_goes_on_when_its_password_was_changed(
     own_kafka: Kafka, tmp_path: Path
 ) -> None:
