@@ -300,3 +300,52 @@ async def test_an_answer_that_nobody_wants_is_a_success_of_the_model() -> None:
             outcomes += "r"
 
     assert "rfru" == outcomes
+
+
+async def test_an_answer_that_waits_behind_a_refusal_is_a_success() -> None:
+    """Or a few bad events in a row would hold a partition without keys for ever."""
+    lanes = Lanes()
+    first, bad, good = (lanes.enter("partition", 0) for _ in range(3))
+    answering = pipeline(FakeModel(), FakeSink())
+
+    async def step(event: Event) -> Outcome:
+        if event.origin.delivery is good:
+            return await answering(event)
+        raise Rejected("model: no")
+
+    braked = brake(step, 2)
+    with pytest.raises(Rejected):
+        await braked(placed(first))
+    first.leave()
+    with pytest.raises(Unavailable):
+        await braked(placed(bad))
+    behind = asyncio.create_task(braked(placed(good)))
+    while not good.waiting:
+        await asyncio.sleep(0)
+
+    with pytest.raises(Rejected):
+        await braked(placed(bad))
+    bad.leave()
+
+    assert Quiet.PUBLISHED is await behind
+
+
+async def test_an_answer_says_nothing_of_a_sink_that_refuses_all() -> None:
+    """Its refusals hold the source, however many events the model answers meanwhile."""
+
+    class Refusing(FakeSink):
+        async def send(self, event: Event) -> None:
+            raise Rejected("sink: no")
+
+    lanes = Lanes()
+    first, second, behind = lanes.enter("k", 0), lanes.enter("l", 0), lanes.enter("l", 0)
+    braked = brake(pipeline(FakeModel(), Refusing()), 2)
+    waiting = asyncio.create_task(braked(placed(behind)))
+    while not behind.waiting:
+        await asyncio.sleep(0)
+
+    with pytest.raises(Rejected):
+        await braked(placed(first))
+    with pytest.raises(Unavailable, match="2 refusals in a row"):
+        await braked(placed(second))
+    waiting.cancel()
