@@ -138,3 +138,28 @@ def test_what_is_to_be_held_is_not_settled_by_an_error_event(tmp_path: Path) -> 
         "source is to hold: expected one of them"
     ] == told
     built(tmp_path, MODEL, SINK, LETTER, "response: {error_type: failed}")
+
+
+@pytest.mark.parametrize(
+    ("topics", "group", "told"),
+    [("[in, more]", "g", True), ("[in]", "other", False), ("[more]", "g", False)],
+)
+def test_pipelines_that_share_a_topic_out_are_warned_of(
+    tmp_path: Path, topics: str, group: str, told: bool
+) -> None:
+    """What one of them filters never reaches the other, and is settled all the same."""
+    file = tmp_path / "bridge.yaml"
+    source = "{type: kafka, bootstrap_servers: 'kafka:9092', topics: %s, group_id: %s}"
+    rest = f"    {MODEL}\n    {SINK}\n    {LETTER}\n"
+    file.write_text(
+        f"pipelines:\n  a:\n    source: {source % ('[in]', 'g')}\n{rest}"
+        f"  b:\n    source: {source % (topics, group)}\n{rest}"
+    )
+
+    warnings = load(file, {}, clock=FakeClock()).warnings
+
+    expected = (
+        "pipelines 'a' and 'b' read topic 'in' in one group, 'g': each event reaches one of them "
+        "only, whatever their filters say; expected a group of its own for each"
+    )
+    assert ([expected] if told else []) == list(warnings)
