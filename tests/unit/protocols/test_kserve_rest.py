@@ -79,6 +79,8 @@ def test_tensors_go_as_rows_of_json() -> None:
         (500, b"Internal Server Error", Unavailable),
         (501, b'{"error":"predict is not implemented"}', Unavailable),
         (503, b'{"error":"Model with name iris is not ready."}', Unavailable),
+        (507, b'{"error":"no room for this batch"}', Rejected),
+        (507, b"", Unavailable),
     ],
 )
 def test_verdict_table(status: int, body: bytes, expected: type[BridgeError]) -> None:
