@@ -51,6 +51,7 @@ METHOD = "/seldon.protos.Seldon/Predict"
         ),
         ("RESOURCE_EXHAUSTED", "the queue exceeds maximum size", Unavailable),
         ("UNKNOWN", "Received http2 header with status: 413", Rejected),
+        ("UNKNOWN", "Received http2 header with status: 414", Rejected),
         ("UNKNOWN", "Received http2 header with status: 4130", Unavailable),
         ("UNKNOWN", "No status received", Unavailable),
         ("ABORTED", "", Unavailable),

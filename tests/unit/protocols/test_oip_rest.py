@@ -12,7 +12,7 @@ from bridge.core.ports import Request
 from bridge.core.tensors import Tensor, Tensors
 from bridge.protocols import oip_binary
 from bridge.protocols.oip_rest import OipRest
-from bridge.protocols.port import Asked, Spec
+from bridge.protocols.port import Asked, Payload, Spec
 
 PROTOCOL = OipRest(Asked(name="iris"))
 BINARY = OipRest(Asked(name="iris"), binary=True)
@@ -80,6 +80,16 @@ def test_tensors_go_under_the_id_of_the_request_that_came(came: bytes, expected:
     assert expected == orjson.loads(body)["id"]
 
 
+@pytest.mark.parametrize("payload", [Body(b'{"id":"7"}'), Tensors.of(x=[1])])
+def test_a_header_of_the_event_makes_no_binary_body_of_json(payload: Payload) -> None:
+    """Its server would take the values for what stands behind the length that it names."""
+    request = Request(Body(b""), "p-1", headers=((oip_binary.LENGTH_HEADER, b"1"),))
+
+    headers, _ = PROTOCOL.call(request, payload)
+
+    assert ((b"content-type", b"application/json"),) == headers
+
+
 def test_tensors_go_as_binary_where_asked() -> None:
     """The header tells where the values begin; a forwarded one does not double it."""
     tensors = Tensors((Tensor("x", "BF16", np.array([0x3FC0], np.uint16)),))
@@ -109,6 +119,7 @@ def test_tensors_go_as_binary_where_asked() -> None:
         (400, b'{"error":"Model iris with version v2 is not ready yet."}', Unavailable),
         (400, b"{\"error\":\"input 'Request for unknown model' of model 'iris'\"}", Rejected),
         (400, b'{"error":"input \'Model iris is not ready yet.\' is not one"}', Rejected),
+        (400, b'{"error":"Model input 3 is not ready yet. Expected 4 of them"}', Rejected),
         (401, b"", Unavailable),
         (404, b"not found", Unavailable),
         (404, b'{"error":"Model with name iris does not exist."}', Unavailable),

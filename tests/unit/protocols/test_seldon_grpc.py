@@ -197,7 +197,12 @@ def test_texts_and_booleans_are_an_ndarray(values: Any, datatype: str, expected:
 
 @pytest.mark.parametrize(
     "tensors",
-    [Tensors.of(a=[1], b=[2]), Tensors(()), Tensors((Tensor.of("x", [2**60 + 1], "INT64"),))],
+    [
+        Tensors.of(a=[1], b=[2]),
+        Tensors(()),
+        Tensors((Tensor.of("x", [2**60 + 1], "INT64"),)),
+        Tensors((Tensor.of("x", [2**60 + 1], "UINT64"),)),
+    ],
 )
 def test_tensors_that_it_cannot_say(tensors: Tensors) -> None:
     """One tensor a message, and no integer that a double does not hold."""
