@@ -29,12 +29,14 @@ class Kept:
 class FakeObjectStore:
     """*buckets* are what there is; *asked* is every request, in order.
 
-    *down*: each request is an outage. *gate*: what creating a bucket waits for.
+    *copied*: what was asked to be copied. *down*: each request is an outage. *gate*: what
+    creating a bucket waits for.
     """
 
     def __init__(self, *buckets: str) -> None:
         self.buckets: dict[str, dict[str, Kept]] = {bucket: {} for bucket in buckets}
         self.asked: list[tuple[str, ...]] = []
+        self.copied: list[ObjectRef] = []
         self.down = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -68,6 +70,7 @@ class FakeObjectStore:
         return ObjectRef(bucket=bucket, key=key)
 
     async def copy(self, source: ObjectRef, bucket: str, key: str) -> ObjectRef:
+        self.copied.append(source)
         target = self._bucket("copy", bucket, key)
         found = self._bucket("read", source.bucket, source.key).get(source.key)
         if found is None:

@@ -113,6 +113,22 @@ async def test_a_copy_is_made_by_the_store_pinned_to_what_was_told() -> None:
     assert {"1": image} == store.buckets["out"]
 
 
+@pytest.mark.parametrize("version", ["null", ""])
+async def test_a_copy_of_an_object_without_a_version_is_of_what_lies_there(version: str) -> None:
+    """`null` is what stores call it; a store that keeps none would be asked for that one."""
+    store = FakeObjectStore("mnist", "out")
+    store.buckets["mnist"]["0.png"] = Kept(b"image")
+    made = sink(
+        store,
+        content="copy",
+        copy={"bucket": "mnist", "key": "{subject}", "version": "{extension.version}"},
+    )
+
+    await made.send(event(subject="0.png", version=version))
+
+    assert [None] == [source.version for source in store.copied]
+
+
 async def test_a_copy_of_what_has_gone_or_changed_is_filtered() -> None:
     """There is nothing to do for such an event, which is no failure: its reason is kept."""
     store = FakeObjectStore("mnist", "out")
@@ -387,7 +403,7 @@ async def test_a_letter_without_what_the_key_needs_lies_by_its_digest() -> None:
 async def test_a_letter_too_talkative_for_metadata_lies_as_json() -> None:
     """Stores take 2 KiB of metadata; a refused letter would keep its event from being settled."""
     store = FakeObjectStore("out")
-    sent = letter(bridgeerrortext="x" * 3000)
+    sent = letter(bridgeerrortext="x" * 2048)
 
     await sink(store, content="data").send(sent)
 
