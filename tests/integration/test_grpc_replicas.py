@@ -19,7 +19,7 @@ from bridge.core.ports import Request
 from bridge.models.grpc import GrpcModel, GrpcModelOptions
 from bridge.protocols.proto import message
 from bridge.transports.names import Target, lookup
-from tests.fakes_grpc import FakeGrpcServer, echo, saying, status
+from tests.fakes_grpc import Answer, FakeGrpcServer, echo, never, saying, status
 from tests.services import grpc_echo
 
 IRIS = b'{"data":{"ndarray":[[1,2,3,4]]}}'
@@ -221,12 +221,15 @@ async def test_a_name_that_comes_late_is_found() -> None:
         await asked.predict(request())
 
 
-async def test_a_failure_has_the_name_looked_up_at_once() -> None:
+@pytest.mark.parametrize(
+    ("answer", "told"), [(status("UNAVAILABLE", "leaving"), "leaving"), (never, "no answer")]
+)
+async def test_a_failure_has_the_name_looked_up_at_once(answer: Answer, told: str) -> None:
     """A server that does not answer may have moved: nobody waits half a minute to find out."""
-    async with FakeGrpcServer(status("UNAVAILABLE", "leaving")) as one, FakeGrpcServer(echo) as two:
+    async with FakeGrpcServer(answer) as one, FakeGrpcServer(echo) as two:
         names = Names(at(one))
-        async with named(names, resolve_seconds=600) as asked:
-            with pytest.raises(Unavailable, match="leaving"):
+        async with named(names, resolve_seconds=600, timeout_seconds=0.5) as asked:
+            with pytest.raises(Unavailable, match=told):
                 await asked.predict(request())
             names.known = (at(two),)
             names.looked.clear()

@@ -144,3 +144,16 @@ async def test_a_server_that_left_while_it_was_chosen_was_an_error_of_ours() -> 
             await asked.predict(ASKED)
         with pytest.raises(Unavailable, match="the channel was closed"):
             await asked.ping()
+
+
+async def test_no_proxy_of_the_environment_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster's own would be asked for every server of a model, and know none of them."""
+    async with answering(GRPC, b"") as proxy, FakeGrpcServer(echo) as server:
+        for name in ("no_grpc_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+            monkeypatch.setenv(name, f"http://{proxy}")
+        async with model(server.target) as asked:
+            await asked.predict(ASKED)
+
+    assert 1 == len(server.calls)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from typing import Any
+
 import pytest
 
 from bridge.core.errors import ConfigError, Unavailable
-from bridge.transports.names import Names, Target, target_of
+from bridge.transports.names import Names, Target, lookup, target_of
 
 
 @pytest.mark.parametrize(
@@ -93,3 +97,19 @@ async def test_a_name_that_is_unknown() -> None:
 
     with pytest.raises(Unavailable, match="iris:9: the name was not found: Name or service"):
         await Names([Target("iris", 9)], lookup).now()
+
+
+class BothFamilies(asyncio.SelectorEventLoop):
+    """A loop whose system knows each name by two addresses, of one server."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fd00::3", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.3", port)),
+        ]
+
+
+def test_a_name_of_both_families_is_one_server() -> None:
+    """It would be given the calls of two; the addresses of IPv4 are taken."""
+    with asyncio.Runner(loop_factory=BothFamilies) as runner:
+        assert (Target("10.0.0.3", 9000),) == runner.run(lookup(Target("iris", 9000)))
