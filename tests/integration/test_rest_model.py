@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -133,6 +133,22 @@ async def test_wrappers_error_is_a_verdict_even_with_500() -> None:
             await model.predict(request())
 
 
+async def test_a_verdict_says_that_a_server_is_well() -> None:
+    """It is an answer, after which those that ask to come back later are counted anew."""
+    busy, verdict = scripted(503, b""), scripted(400, b"no")
+
+    async with (
+        ScriptedServer(busy, verdict, busy, verdict) as one,
+        ScriptedServer(scripted(200, ANSWER, JSON)) as other,
+        rest(one.url, replicas=[other.url], breaker={"failures": 2}) as model,
+    ):
+        for _ in range(8):
+            with suppress(Rejected, Unavailable):
+                await model.predict(request())
+
+        assert (4, 4) == (len(one.requests), len(other.requests))
+
+
 @pytest.mark.parametrize(("said", "expected"), [("7", 7.0), ("99999", 3600.0), ("soon", None)])
 async def test_retry_after_travels(said: str, expected: float | None) -> None:
     """A server that says when to come back is heard, an hour at most."""
@@ -221,6 +237,20 @@ async def test_ping_of_an_ill_server_is_unavailable() -> None:
     async with asking(scripted(503, b"")) as (server, model):
         with pytest.raises(Unavailable, match=f"^model at {server.url} answered 503"):
             await model.ping()
+
+
+@pytest.mark.parametrize("protocol", ["tensorflow", "kserve", "oip"])
+async def test_ping_of_a_model_that_is_not_there_is_unavailable(protocol: str) -> None:
+    """Their probe is a question for the model itself; only Seldon's executor has no such page."""
+    async with asking(scripted(404, b"{}"), protocol=protocol, name="iris") as (_server, model):
+        with pytest.raises(Unavailable, match="answered 404 to its health check"):
+            await model.ping()
+
+
+def test_a_server_that_is_named_twice_is_refused_at_start() -> None:
+    """It would be given the calls of two, and nowhere to go where it fails."""
+    with pytest.raises(ConfigError, match="replicas: the same URL twice"):
+        rest("http://iris:9000", replicas=["http://other:9000", "http://iris:9000"])
 
 
 async def test_ping_of_a_page_is_unavailable() -> None:

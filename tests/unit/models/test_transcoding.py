@@ -117,6 +117,15 @@ def test_columns_of_an_array_become_tensors_by_their_names():
     ]
 
 
+def test_names_of_more_columns_than_there_are_name_none():
+    """A column that is not there was a tensor without values."""
+    made = transcoding("oip", form="seldon", inputs={"b": {}, "c": {"from": "c"}})
+    short = Body(b'{"data": {"names": ["a", "b", "c"], "ndarray": [[1, 2]]}}')
+
+    with pytest.raises(Rejected, match="no tensor 'c'"):
+        made.request(short)
+
+
 def test_what_the_model_is_to_be_given_and_is_missing_is_refused_by_name():
     """With the names that there are."""
     made = transcoding("oip", form="tensorflow", inputs={"x": {"from": "product"}})
@@ -153,12 +162,14 @@ def test_a_mapped_answer_of_the_own_form_is_rewritten():
     made = transcoding("oip", outputs={"y": {"from": "output-0"}})
     request = Body(b'{"id":"7","inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}]}')
     answer = Body(
-        b'{"model_name":"m","outputs":[{"name":"output-0","datatype":"FP32","shape":[1],"data":[2]}]}'
+        b'{"model_name":"m","model_version":"3",'
+        b'"outputs":[{"name":"output-0","datatype":"FP32","shape":[1],"data":[2]}]}'
     )
 
-    (output,) = made.answer(answer, like=request, id="7").json()["outputs"]
+    said = made.answer(answer, like=request, id="7").json()
 
-    assert (output["name"], output["data"]) == ("y", [2.0])
+    ((name, data),) = [(output["name"], output["data"]) for output in said["outputs"]]
+    assert ("y", [2.0], "3") == (name, data, said["model_version"])
 
 
 @pytest.mark.parametrize("wire", [True, False])
