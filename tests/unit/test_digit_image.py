@@ -239,6 +239,7 @@ def test_a_bomb_is_not_unpacked() -> None:
         row(png(5_000, 4_000))
     with pytest.raises(ValueError, match=r"^9 × 9 pixels, expected at most 80$"):
         row(saved(Image.new("L", (9, 9))), max_pixels=80)
+    assert [0.0] * 64 == row(saved(Image.new("L", (9, 9))), max_pixels=81)
 
 
 def test_a_small_jpeg_that_would_be_unpacked_for_an_hour_is_refused(two: Image.Image) -> None:

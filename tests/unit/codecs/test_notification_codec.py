@@ -422,6 +422,21 @@ def test_an_etag_that_minio_has_sealed_is_none() -> None:
     assert (None, sealed) == (object_of(of_minio).etag, object_of(of_another).etag)
 
 
+def test_an_etag_of_parts_is_one() -> None:
+    """It has a dash, which what MinIO seals has not: an upload in parts is pinned as well."""
+    parts = "2f282b84e7e608d5852449ed940bfc51-10000"
+
+    assert parts == object_of(changed("Records", 0, "s3", "object", "eTag", to=parts)).etag
+
+
+def test_a_version_called_1_is_one_where_another_store_says_so() -> None:
+    """Only MinIO before 2020 wrote it for having none."""
+    of_minio = changed("Records", 0, "s3", "object", "versionId", to="1")
+    of_another = of_minio.replace(b"minio:s3", b"ceph:s3")
+
+    assert (None, "1") == (object_of(of_minio).version, object_of(of_another).version)
+
+
 def test_what_a_deletion_tells() -> None:
     """A key and a sequencer."""
     told = object_of(DELETE)
