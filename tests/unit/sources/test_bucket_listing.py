@@ -334,6 +334,25 @@ async def test_what_was_open_and_is_gone_is_forgotten() -> None:
     assert ["a"] == handled.began
 
 
+async def test_what_was_open_and_is_gone_brings_no_other_back() -> None:
+    """Whose key begins with its own, and which is settled since long and not remembered."""
+    store, handled = filled("ab"), Handled()
+    async with listing(store, handled) as rig:
+        await rig.passed()
+        store.now_ms += 10_000_000
+        await rig.next_pass()
+    handled.gates["a"] = asyncio.Event()
+    store.drop("mnist", "a")
+    async with listing(store, handled, seed=2, kill=True) as rig:
+        await rig.written(lambda found: ["a"] == found["buckets"]["mnist"]["open"])
+    del store.buckets["mnist"]["a"]
+
+    async with listing(store, handled, seed=3) as rig:
+        await rig.passed()
+
+    assert ["ab"] == handled.settled
+
+
 async def test_an_outage_of_the_model_is_waited_for() -> None:
     """Held and tried again, never refused; a delivery is settled once."""
     store, handled = filled("a"), Handled()
@@ -348,6 +367,19 @@ async def test_an_outage_of_the_model_is_waited_for() -> None:
     )
     pauses = [pause for pause in rig.clock.slept if pause < INTERVAL]
     assert pauses == sorted(pauses)
+
+
+async def test_a_far_end_that_asks_for_a_pause_gets_it() -> None:
+    """As with `Retry-After`: where it is longer than our own, and up to `hold_max_seconds`."""
+    store, handled = filled("a"), Handled()
+    handled.failures["a"] = [
+        Unavailable("busy", retry_after_seconds=seconds) for seconds in (7.0, 3600.0)
+    ]
+
+    async with listing(store, handled, source={"hold_max_seconds": 20}) as rig:
+        await rig.passed()
+
+    assert [7.0, 20.0] == [pause for pause in rig.clock.slept if 1 < pause < INTERVAL]
 
 
 async def test_an_outage_of_the_store_is_waited_for_and_told_sparingly() -> None:
