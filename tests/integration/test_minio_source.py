@@ -155,6 +155,15 @@ async def test_every_record_is_an_event_and_200_means_all_are_settled() -> None:
     assert ["a", "b"] == handled.keys
 
 
+async def test_the_files_region_is_in_the_source() -> None:
+    """As in that of a listed object, which no store tells the region of."""
+    handled = Handled()
+    async with webhook(handled, source={"region": "eu-central-1"}) as source:
+        await source.post(told("a"))
+
+    assert ["minio:s3.eu-central-1.mnist"] == [event.source for event in handled.events]
+
+
 async def test_a_doubled_notification_is_one_event() -> None:
     """While the first is under way it joins it; afterwards there is nothing left to do."""
     handled = Handled()

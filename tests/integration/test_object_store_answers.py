@@ -16,7 +16,7 @@ from bridge.config.options import ServerTlsOptions
 from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejected, Unavailable
 from bridge.transports.http import HttpRequest, HttpResponse
 from bridge.transports.http.tls import server_context
-from bridge.transports.objects import ObjectRef, ObjectStore
+from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore
 from bridge.transports.objects.store import MAX_EMPTY_PAGES
 from tests.fakes_http import FarEnd, far_end, serving
 from tests.fakes_tls import Authority, trusted
@@ -388,6 +388,17 @@ async def test_strangers_may_be_led_to_the_front_page() -> None:
             await store.ping()
 
     assert told.asked[0].header(b"authorization") is None
+
+
+async def test_what_is_gone_already_is_deleted() -> None:
+    """Some stores say so; that its bucket is missing is another matter."""
+    async with telling(lambda _: error(404, "NoSuchKey")) as (store, told):
+        await store.delete("mnist", "0.png")
+    async with telling(lambda _: error(404, "NoSuchBucket")) as (store, _):
+        with pytest.raises(BucketMissing):
+            await store.delete("mnist", "0.png")
+
+    assert ["DELETE"] == [request.method for request in told.asked]
 
 
 async def test_a_page_has_a_size() -> None:

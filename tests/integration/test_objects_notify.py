@@ -102,6 +102,19 @@ async def test_a_webhook_is_told_as_well(minio: Minio, tmp_path: Path) -> None:
     assert [(target.arn, sorted(CREATED), "", "")] == await rules(minio, bucket)
 
 
+async def test_what_is_taken_away_of_a_bucket_that_is_missing_is_nothing(
+    minio: Minio, tmp_path: Path
+) -> None:
+    """It is not made for that, and nothing has changed."""
+    bucket = fresh("absent")
+    entry = {"bucket": bucket, "target": webhook(minio).arn, "create_bucket": True}
+
+    (done,) = await run(written(tmp_path, minio, entry), remove=True)
+
+    assert ("absent", None, False) == (done.outcome, done.error, done.has_changed)
+    assert not await asyncio.to_thread(minio.client.bucket_exists, bucket_name=bucket)
+
+
 async def test_what_others_have_set_up_stays(minio: Minio, tmp_path: Path) -> None:
     """Through adding, changing and taking away: their rules are there, as they were."""
     target, other = webhook(minio), minio.primary

@@ -109,6 +109,16 @@ async def test_the_published_notification_is_accepted(images: list[Any]) -> None
     assert store.asked[0].etag == "ebed21f6f77b0a64673a3c96b0c623ba"
 
 
+async def test_the_version_that_was_told_of_is_read(images: list[Any]) -> None:
+    """Where the bucket keeps versions: it is there though it was overwritten."""
+    store = Store(**{"0.png": images[0].data})
+
+    async with transforming(store) as steps:
+        await request(steps, told(version="v1", etag="e1"))
+
+    assert [ObjectRef(bucket="mnist", key="0.png", version="v1", etag="e1")] == store.asked
+
+
 async def test_two_images_at_once_are_not_mixed_up(images: list[Any]) -> None:
     """The reference keeps the key in `self`; here each event has its own, in any order."""
     store = Store(**{"a.png": images[0].data, "b.png": images[1].data})

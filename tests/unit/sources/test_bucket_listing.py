@@ -78,6 +78,18 @@ class Handled:
             await self._changed.wait_for(holds)
 
 
+class FirstFails(Handled):
+    """Meets an outage with the first event there is, and with no other."""
+
+    first = ""
+
+    async def __call__(self, event: Event) -> None:
+        self.first = self.first or event.id
+        if event.id == self.first:
+            raise Unavailable("down")
+        await super().__call__(event)
+
+
 class Rig:
     """A source that lists; several may share a store and a handler, as replicas do."""
 
@@ -541,6 +553,20 @@ async def test_a_soft_stop_settles_what_runs_and_gives_back_what_waits() -> None
     assert ["a"] == handled.settled
     assert (1, 1) == (rig.deliveries.settled_total, rig.deliveries.given_back_total)
     assert (None, ["b"]) == (found["owner"], found["buckets"]["mnist"]["open"])
+
+
+async def test_a_soft_stop_lets_no_newer_state_past_one_that_is_given_back() -> None:
+    """That would leave after it when it comes again: both are given back."""
+    store, handled = filled("a"), FirstFails()
+
+    async with listing(store, handled) as rig:
+        await rig.clock.paused()
+        store.drop("mnist", "a", b"newer")
+        rig.clock.go_on()
+        await handled.until(lambda: ["a"] == handled.began)
+        rig.stop.set()
+
+    assert ([], 2) == (handled.settled, rig.deliveries.given_back_total)
 
 
 async def test_of_two_replicas_one_lists_and_the_other_takes_over() -> None:
