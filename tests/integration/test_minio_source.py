@@ -6,6 +6,7 @@ Its webhook is posted to by hand and by MinIO; MinIO and moto's S3 are listed.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import signal
 import sys
@@ -81,6 +82,7 @@ class Running:
         self.deliveries = Deliveries()
         self.events = Events()
         self.stop = asyncio.Event()
+        self.is_ready = True
         self.source = MinioSource(
             MinioSourceOptions.model_validate({"hold_initial_seconds": 0.01, **options}),
             name="mnist",
@@ -88,7 +90,7 @@ class Running:
             events=self.events,
             clock=SystemClock(),
             chance=Random(7),
-            ready=lambda: True,
+            ready=lambda: self.is_ready,
         )
 
     @property
@@ -279,6 +281,24 @@ async def test_what_was_not_asked_for_is_settled_and_counted(
     assert {reason: 1} == source.events.filtered_for
 
 
+async def test_a_notification_in_gzip_is_unpacked() -> None:
+    """As every body: a proxy on the way may have packed it."""
+    handled = Handled()
+    async with webhook(handled) as source:
+        answer = await source.post(gzip.compress(told("a")), "Content-Encoding: gzip")
+
+    assert (200, ["a"]) == (answer.status, handled.keys)
+
+
+async def test_a_probe_hears_that_the_bridge_is_not_ready() -> None:
+    """On `/readyz` alone: MinIO's own question is whether anybody is there."""
+    async with webhook(Handled()) as source:
+        source.is_ready = False
+        answers = [(await ask(source.port, f"GET {path}")).status for path in ("/readyz", "/")]
+
+    assert [503, 200] == answers
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_whoever_asks_whether_somebody_is_there_is_answered(method: str) -> None:
     """Older MinIO asks with HEAD when it starts, on the very path, with or without a token."""
@@ -332,6 +352,22 @@ async def test_what_waits_too_long_is_given_back_and_processed_when_it_comes_aga
     assert "model: no connection" in refused.body.decode()
     assert "1" == refused.headers["retry-after"]
     assert (["a"], tries + 1) == (handled.keys, len(handled.began))
+
+
+async def test_what_was_answered_503_goes_on_no_more() -> None:
+    """It would be done behind MinIO's back, which sends it again."""
+    handled = Handled()
+    handled.gates["a"] = asyncio.Event()
+    async with webhook(handled, answer_seconds=0.05) as source:
+        refused = await source.post(told("a"))
+        handled.gates["a"].set()
+        for _ in range(10):  # turns of the loop, in which it could go on
+            await asyncio.sleep(0)
+        by_then = handled.keys
+        again = await source.post(told("a"))
+
+    assert (503, 200) == (refused.status, again.status)
+    assert ([], ["a"]) == (by_then, handled.keys)
 
 
 async def test_a_stop_answers_what_is_held_with_503() -> None:

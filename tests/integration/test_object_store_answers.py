@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.core.errors import BridgeError, ConfigError, DeadlineExceeded, Rejec
 from bridge.transports.http import HttpRequest, HttpResponse
 from bridge.transports.http.tls import server_context
 from bridge.transports.objects import BucketMissing, ObjectRef, ObjectStore
+from bridge.transports.objects.calls import THREAD_BYTES
 from bridge.transports.objects.store import MAX_EMPTY_PAGES
 from tests.fakes_http import FarEnd, far_end, serving
 from tests.fakes_tls import Authority, trusted
@@ -388,6 +390,17 @@ async def test_strangers_may_be_led_to_the_front_page() -> None:
             await store.ping()
 
     assert told.asked[0].header(b"authorization") is None
+
+
+@pytest.mark.parametrize("size", [0, 1, THREAD_BYTES + 1])
+async def test_what_is_written_goes_with_its_digest(size: int) -> None:
+    """It is signed, so that nobody on the way writes anything else; a large one is no other."""
+    data = b"x" * size
+
+    async with telling(lambda _: HttpResponse(200, (ETAG,), b"")) as (store, told):
+        await store.put("mnist", "0.png", data)
+
+    assert sha256(data).hexdigest().encode() == told.asked[0].header(b"x-amz-content-sha256")
 
 
 async def test_what_is_gone_already_is_deleted() -> None:
