@@ -246,6 +246,14 @@ async def test_metadata_goes_along(tmp_path: Path) -> None:
     assert "authorization: ***" in described
 
 
+async def test_an_id_that_metadata_cannot_carry_stays_behind() -> None:
+    """An event may be called anything: it is asked about all the same."""
+    async with asking(echo) as (server, asked):
+        await asked.predict(Request(payload=Body(IRIS), id="größe-7"))
+
+    assert "seldon-puid" not in server.calls[0].metadata
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

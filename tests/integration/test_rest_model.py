@@ -271,10 +271,16 @@ def test_describe_is_the_request_that_would_be_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"url": "iris:9000"}, {"url": "ftp://iris"}, {"url": "http://iris", "path": "a b"}]
+    "options",
+    [
+        {"url": "iris:9000"},
+        {"url": "ftp://iris"},
+        {"url": "http://iris", "path": "a b"},
+        {"url": "http://iris", "binary": True},
+    ],
 )
-def test_an_address_that_cannot_work_is_found_at_once(options: dict[str, str]) -> None:
-    """A wrong URL or path is a ConfigError when the model is built, not at the first event."""
+def test_an_address_that_cannot_work_is_found_at_once(options: dict[str, Any]) -> None:
+    """As is a form that the protocol has not: when the model is built, not at the first event."""
     with pytest.raises(ConfigError):
         rest(**options)
 

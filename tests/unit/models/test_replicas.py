@@ -212,6 +212,20 @@ async def test_one_that_is_left_alone_is_asked_again_when_its_probe_is_answered(
     assert len(servers.clock.slept) == len(servers.probes), "nobody is watched any more"
 
 
+async def test_an_answered_probe_begins_the_count_anew():
+    """The next answer to come back later is the first, and no reason to be left alone again."""
+    servers = Servers()
+    async with servers.replicas(failures=2) as replicas:
+        first = replicas.members[0]
+        for _ in range(2):
+            replicas.answered(first, GONE)
+        while not first.is_well:
+            await asyncio.sleep(0)
+        replicas.answered(first, GONE)
+
+        assert first.is_well
+
+
 async def test_one_that_hangs_kept_others_left_alone_for_a_minute():
     """Each is asked by itself, so a slow event at a good server costs that one two seconds."""
     servers = Servers()
