@@ -18,7 +18,7 @@ from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import shown
 from bridge.core.payload import JSON, Body
 from bridge.core.tensors import Tensor, Tensors
-from bridge.protocols import arrays, written
+from bridge.protocols import arrays, json_values, written
 from bridge.protocols.nonfinite import loaded
 from bridge.protocols.port import NonFinite
 from bridge.protocols.tensorflow import SIGNATURE
@@ -220,7 +220,9 @@ def _of_data(data: Any, where: str, datatype: str, shape: tuple[int, ...], boole
     flat, lies_in = arrays.nested(data, where)
     if len(lies_in) > 1 and lies_in != shape:
         raise DecodeError(f"{where}: its data is nested as {list(lies_in)}: expected {list(shape)}")
-    return arrays.shaped(arrays.held(flat, where, datatype, booleans=booleans)[1], shape, where)
+    return arrays.shaped(
+        json_values.held(flat, where, datatype, booleans=booleans)[1], shape, where
+    )
 
 
 def _parameters(said: Mapping[str, Any], where: str) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from bridge.core.errors import DecodeError, Rejected
 from bridge.core.event import shown
 from bridge.core.payload import JSON, Body
 from bridge.core.tensors import Tensor, Tensors
-from bridge.protocols import arrays, base64_texts, tftensor, written
+from bridge.protocols import arrays, base64_texts, json_values, tftensor, written
 from bridge.protocols.nonfinite import loaded
 from bridge.protocols.port import UNNAMED_INPUT, UNNAMED_OUTPUT, NonFinite
 from bridge.protocols.seldon import merged_meta, numbered, read_meta
@@ -163,7 +163,7 @@ def _of_tensor(said: Any, name: str, booleans: bool) -> Tensor:
         raise DecodeError(f"{where}.values is no array")
     if not arrays.is_shape(shape):
         raise DecodeError(f"{where}.shape is no array of counts")
-    datatype, array = arrays.held(values, "data.tensor.values", booleans=booleans)
+    datatype, array = json_values.held(values, "data.tensor.values", booleans=booleans)
     return Tensor(name, datatype, arrays.shaped(array, shape, where))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.core.errors import DecodeError
 from bridge.core.event import shown
 from bridge.core.tensors import Tensor
-from bridge.protocols import arrays, base64_texts
+from bridge.protocols import arrays, base64_texts, json_values
 from bridge.protocols.raw import counted, from_raw, to_raw
 from bridge.protocols.tensorflow_types import TYPES, datatype_of
 
@@ -108,11 +108,11 @@ def _values(values: list[Any], datatype: str, field: str, where: str) -> Array:
     if datatype == "BYTES":
         return arrays.of_bytes([base64_texts.decoded(one, where) for one in values], "").array
     if field == "halfVal":  # the 16 bits of each, as an integer
-        bits = arrays.held(values, where, "UINT16")[1]
+        bits = json_values.held(values, where, "UINT16")[1]
         return bits.view(np.float16) if datatype == "FP16" else bits
     if field in ("int64Val", "uint64Val"):
         values = [_integer(one, where) for one in values]
-    return arrays.held(values, where, datatype)[1]
+    return json_values.held(values, where, datatype)[1]
 
 
 _CAPITAL = re.compile("[A-Z]")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.core.errors import DecodeError
 from bridge.core.payload import Body
 from bridge.core.tensors import Tensor
-from bridge.protocols import arrays
+from bridge.protocols import arrays, json_values
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_a_key_beside_numbers_with_a_fraction_became_another(
 ) -> None:
     """An integer that no FP64 holds is refused; one that some FP64 is stays what it was."""
     with pytest.raises(DecodeError, match=f"^data holds {number}, an integer that no FP64 holds"):
-        arrays.held([0.5, number, beside, *[1] * others], "data", booleans=booleans)
+        json_values.held([0.5, number, beside, *[1] * others], "data", booleans=booleans)
 
-    _, array = arrays.held([0.5, 2**53 + 2, 1e300, beside, *[1] * others], "data")
+    _, array = json_values.held([0.5, 2**53 + 2, 1e300, beside, *[1] * others], "data")
     assert 2**53 + 2 == int(array[1])
 
 
@@ -115,11 +115,11 @@ def test_a_float_as_go_and_javascript_write_it_was_refused_as_an_integer(
     """2^60 is written 1152921504606847000 there: no digit of the float is lost."""
     said = [0.5, 1152921504606847000, -1152921504606847000, *[1] * others]
 
-    _, array = arrays.held(said, "data", booleans=booleans)
+    _, array = json_values.held(said, "data", booleans=booleans)
 
     assert [2.0**60, -(2.0**60)] == array[1:3].tolist()
     with pytest.raises(DecodeError, match="holds 1152921504606847001, an integer"):
-        arrays.held([0.5, 1152921504606847001, *[1] * others], "data", booleans=booleans)
+        json_values.held([0.5, 1152921504606847001, *[1] * others], "data", booleans=booleans)
 
 
 def test_arrays_nest_no_deeper_than_numpys() -> None:
@@ -151,7 +151,7 @@ def test_a_datatype_that_is_told_is_the_arrays(
     datatype: str, values: list[Any], expected: list[Any], booleans: bool
 ) -> None:
     """A number is taken by what it is, not by how it is written; no digit is lost on the way."""
-    found, array = arrays.held(values, "data", datatype, booleans=booleans)
+    found, array = json_values.held(values, "data", datatype, booleans=booleans)
 
     assert datatype == found
     assert expected == [None if one != one else one for one in array.tolist()]  # NaN is not itself
@@ -189,14 +189,14 @@ def test_values_that_are_none_of_their_datatype_are_refused(
 ) -> None:
     """Nothing is cut off, wrapped around or made infinite."""
     with pytest.raises(DecodeError, match=f"^data:? .*{says}"):
-        arrays.held(values, "data", datatype, booleans=booleans)
+        json_values.held(values, "data", datatype, booleans=booleans)
 
 
 @pytest.mark.parametrize("values", [[True], [1.5, True], [True, 1.5]])
 def test_a_boolean_is_no_number(values: list[Any]) -> None:
     """Python would take it for one."""
     with pytest.raises(DecodeError, match="holds booleans"):
-        arrays.held(values, "data", "FP32", booleans=arrays.has_booleans(Body.of(values)))
+        json_values.held(values, "data", "FP32", booleans=arrays.has_booleans(Body.of(values)))
 
 
 def test_a_long_text_costs_the_others_nothing() -> None:
@@ -215,7 +215,7 @@ def test_the_quick_way_is_the_careful_one(values: list[Any], datatype: str | Non
 
     def read(booleans: bool) -> Any:
         try:
-            found, array = arrays.held(values, "data", datatype, booleans=booleans)
+            found, array = json_values.held(values, "data", datatype, booleans=booleans)
         except DecodeError as error:
             return str(error)
         return found, array.tobytes()
