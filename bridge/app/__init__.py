@@ -19,6 +19,7 @@ import structlog
 
 from bridge.app.addresses import taken
 from bridge.app.cursors import cursors
+from bridge.app.groups import groups
 from bridge.app.lines import Line, line
 from bridge.app.listeners import listeners
 from bridge.app.object_loops import loops
@@ -166,6 +167,7 @@ def build(
             lines[name] = one
     sources, far_ends, warnings = listeners(list(lines.values()), options.admin, parts)
     problems.check()
+    warnings += groups(lines.values())
     warnings += loops(options, lines, document)
     warnings += cursors(options, lines, document, problems)
     problems.check()

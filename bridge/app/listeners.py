@@ -65,7 +65,6 @@ def listeners(
             served.append(listener)
             far_ends.update(_far_end(listener[0], group))
         warnings += _in_the_shade(group)
-    warnings += _in_one_group([line for line in lines if line.source.kind == "kafka"])
     return served, far_ends, warnings
 
 
@@ -151,22 +150,4 @@ def _in_the_shade(group: Sequence[Line]) -> list[str]:
                     f"takes {takes}"
                 )
                 break
-    return warnings
-
-
-def _in_one_group(lines: Sequence[Line]) -> list[str]:
-    """Return a warning for each two pipelines that share a topic out between them."""
-    warnings = []
-    for index, line in enumerate(lines):
-        for earlier in lines[:index]:
-            theirs: Any = earlier.source.options
-            own: Any = line.source.options
-            both = sorted({*theirs.topics} & {*own.topics})
-            cluster, group = own.bootstrap_servers, own.group_id
-            if both and (theirs.bootstrap_servers, theirs.group_id) == (cluster, group):
-                warnings.append(
-                    f"pipelines '{earlier.name}' and '{line.name}' read topic '{both[0]}' in one "
-                    f"group, '{group}': each event reaches one of them only, whatever their "
-                    "filters say; expected a group of its own for each"
-                )
     return warnings

@@ -18,7 +18,7 @@ from bridge.observe.ledger import Deliveries
 from bridge.sources.kafka import KafkaSource
 from bridge.sources.kafka_options import KafkaSourceOptions
 from tests.services.kafka import Kafka, fresh
-from tests.services.kafka_bridge import mark_in, marks, world
+from tests.services.kafka_bridge import Member, mark_in, marks, world
 from tests.services.kafka_records import Record
 
 _CONFIG = "kafka.admin.ConfigCommand"
@@ -60,6 +60,13 @@ async def test_a_bridge_is_up_before_its_broker(own_kafka: Kafka, tmp_path: Path
     assert (100, 0) == (verdict.answered, verdict.duplicates)
 
 
+async def timed_end(member: Member) -> tuple[int, float]:
+    """Return the exit status of *member*, told to end, and how many seconds that took."""
+    begin = asyncio.get_running_loop().time()
+    status = await asyncio.wait_for(member.end(), 30)
+    return status, asyncio.get_running_loop().time() - begin
+
+
 async def test_a_stop_without_a_broker_ends_in_its_own_time(
     own_kafka: Kafka, tmp_path: Path
 ) -> None:
@@ -70,9 +77,7 @@ async def test_a_stop_without_a_broker_ends_in_its_own_time(
         await around.model.wait_for(200)
         await own_kafka.kill()
         around.kills += 1
-        begin = asyncio.get_running_loop().time()
-        status = await asyncio.wait_for(member.end(), 30)
-        took = asyncio.get_running_loop().time() - begin
+        status, took = await timed_end(member)
         await own_kafka.start()
         await around.member()
         verdict = await around.finished()
@@ -91,9 +96,7 @@ async def test_a_stop_while_the_broker_hangs_ends_in_its_own_time(
         member = await around.member(lifecycle={"drain_seconds": 2})
         await around.model.wait_for(200)
         await own_kafka.freeze()
-        begin = asyncio.get_running_loop().time()
-        status = await asyncio.wait_for(member.end(), 30)
-        took = asyncio.get_running_loop().time() - begin
+        status, took = await timed_end(member)
         await own_kafka.start()
 
     assert took < 15

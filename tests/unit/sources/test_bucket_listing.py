@@ -131,6 +131,13 @@ class Rig:
             store=store,
         )
 
+    async def took_over(self) -> None:
+        """Return when this one has listed, as nobody has written the cursor for so long."""
+        for _ in range(QUIET_BEATS):
+            await self.clock.paused()
+            self.clock.go_on()
+        await self.passed()
+
     async def passed(self) -> None:
         """Return when a pass has ended, and nothing of it is under way or unwritten."""
         await self.clock.paused()
@@ -634,10 +641,7 @@ async def test_a_replica_that_stood_still_gives_way() -> None:
         await first.passed()
         await first.written(lambda found: len(found["buckets"]["mnist"]["done"]) == 1)
         async with listing(store, handled, seed=2, stands_by=True) as second:
-            for _ in range(QUIET_BEATS):
-                await second.clock.paused()
-                second.clock.go_on()
-            await second.passed()
+            await second.took_over()
             store.drop("mnist", "b")
             first.clock.go_on()  # its pass begins with a write
             await first.clock.paused()
@@ -655,10 +659,7 @@ async def test_a_replica_that_stood_still_gives_back_what_it_has_open() -> None:
         await first.clock.paused()
         await first.written(lambda found: ["b"] == found["buckets"]["mnist"]["open"])
         async with listing(store, theirs, seed=2, stands_by=True) as second:
-            for _ in range(QUIET_BEATS):
-                await second.clock.paused()
-                second.clock.go_on()
-            await second.passed()
+            await second.took_over()
             first.clock.go_on()  # its pass begins with a write
             await first.clock.paused()
             left = (first.deliveries.open, first.deliveries.given_back_total)
@@ -865,10 +866,7 @@ async def test_who_takes_over_again_repeats_nothing_of_the_time_between() -> Non
         await first.passed()
         await first.written(lambda found: len(found["buckets"]["mnist"]["done"]) == 1)
         async with listing(store, handled, seed=2, stands_by=True) as second:
-            for _ in range(QUIET_BEATS):
-                await second.clock.paused()
-                second.clock.go_on()
-            await second.passed()
+            await second.took_over()
             for step in range(150):  # twenty seconds each
                 store.now_ms += 20_000 if step != 100 else -1_000_000
                 store.drop("mnist", f"b{step}")
